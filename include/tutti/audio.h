@@ -1,0 +1,52 @@
+/* Decoding: any file or shard member that libsndfile reads, as mono float at one sample rate, in blocks. */
+#ifndef TUTTI_AUDIO_H
+#define TUTTI_AUDIO_H
+
+#include "tutti/corpus.h"
+
+/** Settings `audio:`. */
+typedef struct tt_audio_params {
+    int sample_rate;      /**< Hz, 8000 to 192000 */
+    double clip_seconds;  /**< length of a clip */
+    double clip_hop;      /**< seconds between starts of clips */
+    int clips_per_track;  /**< at most; 0 means all */
+} tt_audio_params;
+
+/** What a header says. */
+typedef struct tt_audio_info {
+    double seconds;
+    int64_t frames; /**< at the file's own rate */
+    int32_t sample_rate, channels;
+    char format[16];
+} tt_audio_info;
+
+typedef struct tt_audio tt_audio;
+
+/** Read the header of a track's audio. Never fails the run: *status says what is wrong with the track and
+ *  tt_message() holds a line about it. Not collective. @return TT_OK or TT_ERR_MEMORY */
+tt_status tt_audio_probe(const tt_track *track, tt_audio_info *info, tt_track_status *status);
+
+/** Open for decoding to mono at `sample_rate` (channels averaged; soxr HQ where the rate differs; the first sample
+ *  is the file's first, with no delay). As tt_audio_probe() in its errors; *out is NULL unless *status is soft. */
+tt_status tt_audio_open(const tt_track *track, int sample_rate, tt_audio **out, tt_track_status *status);
+
+/** The next samples, at most n into samples [n]; *got < n only at the end. A file that ends early or fails within
+ *  sets *status (TT_TRACK_TRUNCATED, TT_TRACK_DAMAGED, TT_TRACK_NON_FINITE) and gives what there was. Memory is O(1)
+ *  in the length of the track. Not collective. */
+tt_status tt_audio_read(tt_audio *audio, float *samples, int64_t n, int64_t *got, tt_track_status *status);
+
+/** Frames the header announces, at the target rate (rounded down). */
+int64_t tt_audio_frames(const tt_audio *audio);
+
+void tt_audio_close(tt_audio *audio);
+
+/** Number of clips that a track of `seconds` gives: every start s = i * clip_hop with s + clip_seconds <= seconds;
+ *  a track shorter than one clip but at least half as long gives one, zero-padded at its end; clips_per_track caps. */
+int64_t tt_clips_of(const tt_audio_params *params, double seconds);
+
+/** `tutti scan`: list the corpus, probe headers on all ranks, write the manifest. Prints the counts (found, readable,
+ *  without audio, failed by code). Collective. */
+tt_status tt_scan(const tt_comm *comm, const tt_corpus_params *corpus, const tt_provenance *provenance,
+                  const char *manifest);
+
+#endif

@@ -1,0 +1,28 @@
+/* Allocation that checks for overflow, aligns for AVX-512 and fails with a message. */
+#ifndef TUTTI_MEMORY_H
+#define TUTTI_MEMORY_H
+
+#include "tutti/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Allocate count x bytes, zeroed, aligned to 64 bytes; count 0 gives a valid pointer to nothing.
+ *  @param[out] out  address of the pointer; NULL on failure. Free with free().
+ *  @return TT_OK or TT_ERR_MEMORY with a message that says how much and for `what` */
+tt_status tt_alloc(int64_t count, size_t bytes, const char *what, void *out);
+
+/** As tt_alloc(), grow *out from old_count to new_count elements, keeping the old ones.
+ *  On failure *out is unchanged. */
+tt_status tt_grow(int64_t old_count, int64_t new_count, size_t bytes, const char *what, void *out);
+
+/** Copy of `text` (NULL gives NULL). Free with free(). @return TT_OK or TT_ERR_MEMORY */
+tt_status tt_copy_text(const char *text, char **out);
+
+/** printf into a new string. Free with free(). @return TT_OK or TT_ERR_MEMORY */
+__attribute__((format(printf, 2, 3))) tt_status tt_format(char **out, const char *format, ...);
+
+/** Peak resident memory of this process in bytes (VmHWM), 0 if it cannot be known. */
+int64_t tt_peak_memory(void);
+
+#endif

@@ -1,0 +1,245 @@
+#include "tutti/sum.h"
+
+#include "tutti/memory.h"
+#include "tutti/simd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A subtree that is whole: `blocks` leaves (a power of two) from `first`, a multiple of `blocks`. */
+typedef struct node {
+    int64_t first;
+    int64_t blocks;
+} node;
+
+/* More nodes than any contiguous run of blocks can leave unmerged: two per level. */
+enum { NODES_MAX = 128, SLICED_FROM = 8192 };
+
+struct tt_blocksum {
+    int64_t m;         /* elements per vector */
+    size_t bytes;      /* of one element: 8 for double, 4 for float */
+    int64_t first;     /* the first block of this rank */
+    int64_t next;      /* the block that comes next */
+    int nodes;
+    node node[NODES_MAX];
+    char *value[NODES_MAX]; /* [m] each, kept for reuse; those at nodes and above are spare */
+};
+
+TT_KERNEL static void add_doubles(int64_t m, double *restrict to, const double *restrict from)
+{
+    for (int64_t i = 0; i < m; i++) to[i] += from[i];
+}
+
+TT_KERNEL static void add_floats(int64_t m, float *restrict to, const float *restrict from)
+{
+    for (int64_t i = 0; i < m; i++) to[i] += from[i];
+}
+
+static void add(size_t bytes, int64_t m, void *to, const void *from)
+{
+    if (bytes == sizeof(double))
+        add_doubles(m, to, from);
+    else
+        add_floats(m, to, from);
+}
+
+static tt_status new_sum(int64_t m, size_t bytes, int64_t first, tt_blocksum **out)
+{
+    TT_TRY(tt_alloc(1, sizeof **out, "sums over blocks", out));
+    (*out)->m = m;
+    (*out)->bytes = bytes;
+    (*out)->first = (*out)->next = first;
+    return TT_OK;
+}
+
+tt_status tt_blocksum_new(int64_t m, int64_t first, tt_blocksum **out)
+{
+    return new_sum(m, sizeof(double), first, out);
+}
+
+tt_status tt_lanesum_new(int64_t m, int64_t first, tt_blocksum **out)
+{
+    return new_sum(m, sizeof(float), first, out);
+}
+
+void tt_blocksum_free(tt_blocksum *sum)
+{
+    if (!sum) return;
+    for (int i = 0; i < NODES_MAX; i++) free(sum->value[i]);
+    free(sum);
+}
+
+void *tt_blocksum_next(tt_blocksum *sum)
+{
+    char **slot = &sum->value[sum->nodes];
+    if (*slot)
+        memset(*slot, 0, (size_t)sum->m * sum->bytes);
+    else if (tt_alloc(sum->m, sum->bytes, "sums over blocks", slot) != TT_OK)
+        return NULL;
+    return *slot;
+}
+
+static int siblings(const node *left, const node *right)
+{
+    return left->blocks == right->blocks && left->first % (2 * left->blocks) == 0 &&
+           left->first + left->blocks == right->first;
+}
+
+/* Merge the last two nodes while they are the two halves of one subtree. */
+static int merge_tail(node *nodes, char **value, int n, int64_t m, size_t bytes)
+{
+    while (n > 1 && siblings(&nodes[n - 2], &nodes[n - 1])) {
+        add(bytes, m, value[n - 2], value[n - 1]);
+        nodes[n - 2].blocks *= 2;
+        n--;
+    }
+    return n;
+}
+
+void tt_blocksum_commit(tt_blocksum *sum)
+{
+    sum->node[sum->nodes++] = (node){sum->next++, 1};
+    sum->nodes = merge_tail(sum->node, sum->value, sum->nodes, sum->m, sum->bytes);
+}
+
+tt_status tt_blocksum_push(tt_blocksum *sum, const void *partial)
+{
+    void *slot = tt_blocksum_next(sum);
+    if (!slot) return TT_ERR_MEMORY;
+    memcpy(slot, partial, (size_t)sum->m * sum->bytes);
+    tt_blocksum_commit(sum);
+    return TT_OK;
+}
+
+/* Add the nodes of all ranks, in block order, over elements [0, m) of `value`. Nodes that stay without a
+ * sibling at the end are added from the right: the smaller subtrees first. The result is in value[0]. */
+static void fold(node *nodes, char **value, int n, int64_t m, size_t bytes)
+{
+    node kept[NODES_MAX];
+    char *at[NODES_MAX];
+    int k = 0;
+    for (int i = 0; i < n; i++) {
+        kept[k] = nodes[i];
+        at[k++] = value[i];
+        k = merge_tail(kept, at, k, m, bytes);
+    }
+    for (int i = k - 1; i > 0; i--) add(bytes, m, at[i - 1], at[i]);
+}
+
+/* All ranks' nodes, in rank order, which is block order. */
+typedef struct forest {
+    node *node;
+    int *count, *offset; /* [comm size] */
+    int total;
+} forest;
+
+static tt_status gather_forest(const tt_blocksum *sum, const tt_comm *comm, forest *f)
+{
+    tt_status s = tt_alloc(4 * comm->size, sizeof(int), "sums over blocks", &f->count);
+    TT_TRY(tt_agree(comm, s));
+    f->offset = f->count + comm->size;
+    int *words = f->count + 2 * comm->size, *word_at = f->count + 3 * comm->size;
+    MPI_Allgather(&sum->nodes, 1, MPI_INT, f->count, 1, MPI_INT, comm->mpi);
+    for (int r = 0; r < comm->size; r++) {
+        f->offset[r] = f->total;
+        words[r] = 2 * f->count[r];
+        word_at[r] = 2 * f->total;
+        f->total += f->count[r];
+    }
+    TT_TRY(tt_agree(comm, tt_alloc(f->total, sizeof(node), "sums over blocks", &f->node)));
+    MPI_Allgatherv(sum->node, 2 * sum->nodes, MPI_INT64_T, f->node, words, word_at, MPI_INT64_T, comm->mpi);
+    return TT_OK;
+}
+
+static void free_forest(forest *f)
+{
+    free(f->node);
+    free(f->count);
+}
+
+/* Elements [begin, end) of the sums that rank r adds up. */
+static tt_range slice(const tt_blocksum *sum, int size, int r)
+{
+    if (sum->m < SLICED_FROM) return (tt_range){0, r == 0 ? sum->m : 0};
+    return tt_partition(sum->m, 64, size, r);
+}
+
+/* Send every rank its slice of this rank's nodes; `arrived` gets all ranks' nodes over this rank's slice. */
+static tt_status scatter_slices(const tt_blocksum *sum, const tt_comm *comm, char **arrived)
+{
+    int64_t *count = NULL;
+    char *packed = NULL;
+    tt_status s = tt_alloc(2 * comm->size, sizeof *count, "sums over blocks", &count);
+    if (s == TT_OK) s = tt_alloc(sum->nodes * sum->m, sum->bytes, "sums over blocks", &packed);
+    s = tt_agree(comm, s);
+    char *to = packed;
+    for (int r = 0; s == TT_OK && r < comm->size; r++) {
+        tt_range part = slice(sum, comm->size, r);
+        size_t bytes = (size_t)(part.end - part.begin) * sum->bytes;
+        count[r] = (int64_t)bytes * sum->nodes;
+        for (int i = 0; i < sum->nodes; i++, to += bytes)
+            memcpy(to, sum->value[i] + (size_t)part.begin * sum->bytes, bytes);
+    }
+    if (s == TT_OK) s = tt_exchange(comm, packed, count, arrived, count + comm->size);
+    free(packed);
+    free(count);
+    return s;
+}
+
+static tt_status gather_slices(const tt_blocksum *sum, const tt_comm *comm, const char *mine, char *out)
+{
+    int *count = NULL, whole;
+    tt_status s = tt_int(sum->m, "elements of a sum", &whole);
+    if (s == TT_OK) s = tt_alloc(2 * comm->size, sizeof *count, "sums over blocks", &count);
+    TT_TRY(tt_agree(comm, s));
+    int *at = count + comm->size;
+    for (int r = 0; r < comm->size; r++) {
+        tt_range part = slice(sum, comm->size, r);
+        count[r] = (int)(part.end - part.begin);
+        at[r] = (int)part.begin;
+    }
+    MPI_Datatype type = sum->bytes == sizeof(double) ? MPI_DOUBLE : MPI_FLOAT;
+    MPI_Allgatherv(mine, count[comm->rank], type, out, count, at, type, comm->mpi);
+    free(count);
+    return TT_OK;
+}
+
+/* The tree is finished slice by slice: `arrived` holds all nodes over this rank's slice. */
+static tt_status fold_slice(const tt_blocksum *sum, const tt_comm *comm, forest *f, char *arrived)
+{
+    tt_range part = slice(sum, comm->size, comm->rank);
+    int64_t width = part.end - part.begin;
+    char **value = NULL;
+    TT_TRY(tt_alloc(f->total, sizeof *value, "sums over blocks", &value));
+    for (int i = 0; i < f->total; i++) value[i] = arrived + (size_t)i * (size_t)width * sum->bytes;
+    if (width > 0) fold(f->node, value, f->total, width, sum->bytes);
+    free(value);
+    return TT_OK;
+}
+
+static tt_status finish(tt_blocksum *sum, const tt_comm *comm, char *out)
+{
+    forest f = {0};
+    char *arrived = NULL;
+    tt_status s = gather_forest(sum, comm, &f);
+    if (s == TT_OK && f.total == 0) {
+        memset(out, 0, (size_t)sum->m * sum->bytes);
+        free_forest(&f);
+        return TT_OK;
+    }
+    if (s == TT_OK) s = scatter_slices(sum, comm, &arrived);
+    if (s == TT_OK) s = tt_agree(comm, fold_slice(sum, comm, &f, arrived));
+    if (s == TT_OK) s = gather_slices(sum, comm, arrived, out);
+    free(arrived);
+    free_forest(&f);
+    return s;
+}
+
+tt_status tt_blocksum_finish(tt_blocksum *sum, const tt_comm *comm, tt_status status, void *out)
+{
+    TT_TRY(tt_agree(comm, status));
+    TT_TRY(finish(sum, comm, out));
+    sum->nodes = 0;
+    sum->next = sum->first;
+    return TT_OK;
+}
