@@ -7,7 +7,7 @@
 
 /** Settings `corpus:`. */
 typedef struct tt_corpus_params {
-    char *path;   /**< folder, CSV manifest, or shards ("shard-{0000..0127}.tar", "a/*.tar", one .tar) */
+    char *path;   /**< folder, CSV manifest, or shards ("shard-{0000..0127}.tar", a glob of .tar files, or one .tar) */
     char *format; /**< auto | folder | csv | tar */
 } tt_corpus_params;
 
