@@ -34,7 +34,8 @@ static tt_comm world; /* MPI_COMM_WORLD, set by TT_TEST_MAIN */
         if (!(off_ <= t_)) fail_msg("%s = %.9g, expected %.9g within %.3g", #a, a_, b_, t_);                 \
     } while (0)
 
-/** A path in a scratch folder of this run, the same on every rank; the test runner makes and removes the folder. */
+/** A path in a scratch folder of this run, the same on every rank; the test runner makes and removes the
+ * folder. */
 static inline const char *scratch(const char *name)
 {
     static char path[8][1024];

@@ -6,10 +6,10 @@
 
 /** Settings `audio:`. */
 typedef struct tt_audio_params {
-    int sample_rate;      /**< Hz, 8000 to 192000 */
-    double clip_seconds;  /**< length of a clip */
-    double clip_hop;      /**< seconds between starts of clips */
-    int clips_per_track;  /**< at most; 0 means all */
+    int sample_rate;     /**< Hz, 8000 to 192000 */
+    double clip_seconds; /**< length of a clip */
+    double clip_hop;     /**< seconds between starts of clips */
+    int clips_per_track; /**< at most; 0 means all */
 } tt_audio_params;
 
 /** What a header says. */
@@ -26,13 +26,14 @@ typedef struct tt_audio tt_audio;
  *  tt_message() holds a line about it. Not collective. @return TT_OK or TT_ERR_MEMORY */
 tt_status tt_audio_probe(const tt_track *track, tt_audio_info *info, tt_track_status *status);
 
-/** Open for decoding to mono at `sample_rate` (channels averaged; soxr HQ where the rate differs; the first sample
- *  is the file's first, with no delay). As tt_audio_probe() in its errors; *out is NULL unless *status is soft. */
+/** Open for decoding to mono at `sample_rate` (channels averaged; soxr HQ where the rate differs; the first
+ * sample is the file's first, with no delay). As tt_audio_probe() in its errors; *out is NULL unless *status
+ * is soft. */
 tt_status tt_audio_open(const tt_track *track, int sample_rate, tt_audio **out, tt_track_status *status);
 
-/** The next samples, at most n into samples [n]; *got < n only at the end. A file that ends early or fails within
- *  sets *status (TT_TRACK_TRUNCATED, TT_TRACK_DAMAGED, TT_TRACK_NON_FINITE) and gives what there was. Memory is O(1)
- *  in the length of the track. Not collective. */
+/** The next samples, at most n into samples [n]; *got < n only at the end. A file that ends early or fails
+ * within sets *status (TT_TRACK_TRUNCATED, TT_TRACK_DAMAGED, TT_TRACK_NON_FINITE) and gives what there was.
+ * Memory is O(1) in the length of the track. Not collective. */
 tt_status tt_audio_read(tt_audio *audio, float *samples, int64_t n, int64_t *got, tt_track_status *status);
 
 /** Frames the header announces, at the target rate (rounded down). */
@@ -40,12 +41,13 @@ int64_t tt_audio_frames(const tt_audio *audio);
 
 void tt_audio_close(tt_audio *audio);
 
-/** Number of clips that a track of `seconds` gives: every start s = i * clip_hop with s + clip_seconds <= seconds;
- *  a track shorter than one clip but at least half as long gives one, zero-padded at its end; clips_per_track caps. */
+/** Number of clips that a track of `seconds` gives: every start s = i * clip_hop with s + clip_seconds <=
+ * seconds; a track shorter than one clip but at least half as long gives one, zero-padded at its end;
+ * clips_per_track caps. */
 int64_t tt_clips_of(const tt_audio_params *params, double seconds);
 
-/** `tutti scan`: list the corpus, probe headers on all ranks, write the manifest. Prints the counts (found, readable,
- *  without audio, failed by code). Collective. */
+/** `tutti scan`: list the corpus, probe headers on all ranks, write the manifest. Prints the counts (found,
+ * readable, without audio, failed by code). Collective. */
 tt_status tt_scan(const tt_comm *comm, const tt_corpus_params *corpus, const tt_provenance *provenance,
                   const char *manifest);
 

@@ -27,8 +27,8 @@ typedef struct tt_kmeans {
     int iterations;
 } tt_kmeans;
 
-/** The best of n_init runs of k-means on the valid rows of x: k-means|| seeding, Lloyd, empty clusters reseeded from the
- *  farthest rows. The same bits on any rank count. Collective.
+/** The best of n_init runs of k-means on the valid rows of x: k-means|| seeding, Lloyd, empty clusters
+ * reseeded from the farthest rows. The same bits on any rank count. Collective.
  *  @return TT_OK, TT_ERR_INPUT (k above the number of valid rows, k < 1), TT_ERR_MEMORY */
 tt_status tt_kmeans_fit(const tt_matrix *x, const tt_kmeans_params *params, uint64_t seed, tt_kmeans *out);
 
@@ -40,8 +40,8 @@ typedef struct tt_cluster_job {
     const char *input; /**< "FILE.h5:/mu" */
 } tt_cluster_job;
 
-/** `tutti cluster`: clusters.h5 with, per job, GROUP/label int32 [rows] (-1: a row without features), GROUP/centroids,
- *  GROUP/inertia [1], GROUP/n_iter [1]. Collective. */
+/** `tutti cluster`: clusters.h5 with, per job, GROUP/label int32 [rows] (-1: a row without features),
+ * GROUP/centroids, GROUP/inertia [1], GROUP/n_iter [1]. Collective. */
 tt_status tt_cluster(const tt_comm *comm, const tt_cluster_params *params, const tt_provenance *provenance,
                      const tt_cluster_job *jobs, int n_jobs, const char *output);
 

@@ -46,8 +46,8 @@ int64_t tt_prefix_i64(const tt_comm *comm, int64_t value);
 /** Copy n bytes from `root` to all ranks, in pieces below 2 GiB. Collective. */
 tt_status tt_broadcast(const tt_comm *comm, void *data, int64_t n, int root);
 
-/** Send count[r] bytes at data + offset[r] to each rank r; receive into *out (allocated here, free()) what they
- *  sent, in rank order, out_count[r] bytes from rank r [size: comm size]. Totals may exceed 2 GiB.
+/** Send count[r] bytes at data + offset[r] to each rank r; receive into *out (allocated here, free()) what
+ * they sent, in rank order, out_count[r] bytes from rank r [size: comm size]. Totals may exceed 2 GiB.
  *  Collective. @return TT_OK or TT_ERR_MEMORY, the same on every rank */
 tt_status tt_exchange(const tt_comm *comm, const void *data, const int64_t *count, void *out,
                       int64_t *out_count);

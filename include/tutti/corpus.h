@@ -7,12 +7,14 @@
 
 /** Settings `corpus:`. */
 typedef struct tt_corpus_params {
-    char *path;   /**< folder, CSV manifest, or shards ("shard-{0000..0127}.tar", a glob of .tar files, or one .tar) */
+    char *path;   /**< folder, CSV manifest, or shards ("shard-{0000..0127}.tar", a glob of .tar files, or one
+                     .tar) */
     char *format; /**< auto | folder | csv | tar */
 } tt_corpus_params;
 
 /** What became of a track or a clip: the closed list behind every `status` and `/failures/code`. Values are
- *  stored in files: append only. Codes up to TT_CLIP_SOFT keep the row and mark it; above, the row is invalid. */
+ *  stored in files: append only. Codes up to TT_CLIP_SOFT keep the row and mark it; above, the row is
+ * invalid. */
 typedef enum tt_track_status {
     TT_TRACK_OK = 0,
     TT_TRACK_TRUNCATED = 1, /**< ends before its header says; clips before the cut are kept */
@@ -36,11 +38,12 @@ bool tt_track_status_valid(int status);
 
 /** One track. Texts are owned, never NULL ("" is unknown), UTF-8. */
 typedef struct tt_track {
-    char *id;       /**< unique: the path without extension, or the manifest's id */
-    char *path;     /**< file, absolute or relative to the working directory; member name in a shard; "" no audio */
-    char *shard;    /**< tar file that holds it, "" for plain files */
-    int64_t offset; /**< of the audio's first byte in the shard, 0 for plain files */
-    int64_t bytes;  /**< of the audio, 0 if there is none */
+    char *id; /**< unique: the path without extension, or the manifest's id */
+    char *
+        path; /**< file, absolute or relative to the working directory; member name in a shard; "" no audio */
+    char *shard;      /**< tar file that holds it, "" for plain files */
+    int64_t offset;   /**< of the audio's first byte in the shard, 0 for plain files */
+    int64_t bytes;    /**< of the audio, 0 if there is none */
     int64_t modified; /**< mtime of the file or shard, nanoseconds since 1970 */
     char *genre, *language, *split;
     char *lyrics;   /**< the text itself */
@@ -51,25 +54,30 @@ typedef struct tt_track {
     int32_t status;  /**< tt_track_status */
 } tt_track;
 
-/** This rank's tracks: rows [first, first + n) of `total`, in one order that does not depend on the rank count. */
+/** This rank's tracks: rows [first, first + n) of `total`, in one order that does not depend on the rank
+ * count. */
 typedef struct tt_tracks {
     tt_track *v;
     int64_t n, first, total;
 } tt_tracks;
 
-/** List a corpus without opening audio, lyrics included; tracks are dealt by tt_partition(total, 1, ...), sorted by id.
- *  Collective. @return TT_OK, TT_ERR_INPUT (no tracks; a CSV without `path` column, with line number; a damaged tar),
- *  TT_ERR_IO, TT_ERR_CONFIG (format), the same on every rank. Free with tt_tracks_free(). */
+/** List a corpus without opening audio, lyrics included; tracks are dealt by tt_partition(total, 1, ...),
+ * sorted by id. Collective. @return TT_OK, TT_ERR_INPUT (no tracks; a CSV without `path` column, with line
+ * number; a damaged tar), TT_ERR_IO, TT_ERR_CONFIG (format), the same on every rank. Free with
+ * tt_tracks_free(). */
 tt_status tt_corpus_list(const tt_comm *comm, const tt_corpus_params *params, tt_tracks *out);
 
 void tt_tracks_free(tt_tracks *tracks);
 
-/** Hash over all tracks' identity, labels, lyrics, sizes and modification times: changes when the corpus does.
- *  The same on every rank and for every rank count. Collective. */
-tt_status tt_corpus_fingerprint(const tt_comm *comm, const tt_corpus_params *params, char *hash /* [TT_HASH_TEXT] */);
+/** Hash over all tracks' identity, labels, lyrics, sizes and modification times: changes when the corpus
+ * does. The same on every rank and for every rank count. Collective. */
+tt_status tt_corpus_fingerprint(const tt_comm *comm, const tt_corpus_params *params,
+                                char *hash /* [TT_HASH_TEXT] */);
 
-/** Write manifest.h5: /track/{id,path,shard,offset,bytes,modified,seconds,sample_rate,channels,format,genre,language,
- *  lyrics,split,status}. /track/lyrics is int64 [tracks, 2], (offset, bytes) into /lyrics/text, uint8. Collective. */
+/** Write manifest.h5:
+ * /track/{id,path,shard,offset,bytes,modified,seconds,sample_rate,channels,format,genre,language,
+ *  lyrics,split,status}. /track/lyrics is int64 [tracks, 2], (offset, bytes) into /lyrics/text, uint8.
+ * Collective. */
 tt_status tt_manifest_write(const tt_comm *comm, const char *path, const tt_provenance *provenance,
                             const tt_tracks *tracks, const tt_phases *phases);
 
@@ -79,8 +87,9 @@ tt_status tt_manifest_read(tt_store *manifest, int64_t first, int64_t count, boo
 /** Number of tracks in an open manifest. Collective. */
 tt_status tt_manifest_tracks(tt_store *manifest, int64_t *tracks);
 
-/** The sorted distinct values of a text column (genre, language) over all rows, "" excluded; the same on every rank.
- *  Free as one block with free(). Collective. */
-tt_status tt_manifest_labels(const tt_comm *comm, tt_store *manifest, const char *column, char ***labels, int *n);
+/** The sorted distinct values of a text column (genre, language) over all rows, "" excluded; the same on
+ * every rank. Free as one block with free(). Collective. */
+tt_status tt_manifest_labels(const tt_comm *comm, tt_store *manifest, const char *column, char ***labels,
+                             int *n);
 
 #endif

@@ -10,23 +10,25 @@ typedef struct tt_fuse_params {
     int pca; /**< components to keep, 0 for none */
 } tt_fuse_params;
 
-/** `tutti fuse`: hybrid.h5 from features.h5: /x [clips, D] z-scored over valid rows (0 in the others), /mean, /scale [D]
- *  (scale 1 where a column is constant, and the log says which), /names, /valid [clips] uint8, /clip/track [clips]; with
- *  fuse.pca also /components, /explained_variance, and /x then holds the scores. Collective. */
+/** `tutti fuse`: hybrid.h5 from features.h5: /x [clips, D] z-scored over valid rows (0 in the others), /mean,
+ * /scale [D] (scale 1 where a column is constant, and the log says which), /names, /valid [clips] uint8,
+ * /clip/track [clips]; with fuse.pca also /components, /explained_variance, and /x then holds the scores.
+ * Collective. */
 tt_status tt_fuse(const tt_comm *comm, const tt_fuse_params *params, const tt_provenance *provenance,
                   const char *features, const char *output);
 
 /** Principal components; free with tt_pca_free(). */
 typedef struct tt_pca {
     int64_t cols, components;
-    double *mean;               /**< [cols] */
-    double *axes;               /**< [components, cols], unit rows; the entry of largest size in each is positive */
+    double *mean; /**< [cols] */
+    double *axes; /**< [components, cols], unit rows; the entry of largest size in each is positive */
     double *explained_variance; /**< [components], divisor n - 1 as scikit-learn's */
     double total_variance;
 } tt_pca;
 
-/** PCA of the valid rows of x by block Gram sums and ScaLAPACK's symmetric eigensolver on a process grid. The same bits
- *  on any rank count. Collective. @return TT_OK, TT_ERR_INPUT (fewer than 2 valid rows or than `components` columns) */
+/** PCA of the valid rows of x by block Gram sums and ScaLAPACK's symmetric eigensolver on a process grid. The
+ * same bits on any rank count. Collective. @return TT_OK, TT_ERR_INPUT (fewer than 2 valid rows or than
+ * `components` columns) */
 tt_status tt_pca_fit(const tt_matrix *x, int64_t components, tt_pca *out);
 
 /** Scores [count, components] of this rank's rows (0 for rows that are not valid). Not collective. */

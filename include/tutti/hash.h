@@ -10,7 +10,8 @@ enum { TT_HASH_TEXT = 33 }; /**< bytes of a hash in hexadecimal with its NUL */
 /** 64-bit checksum of n bytes; never 0, so that 0 can stand for "not written". */
 uint64_t tt_checksum(const void *data, size_t n);
 
-/** A running 128-bit hash of fields; every field is framed by its length, so that "ab","c" and "a","bc" differ. */
+/** A running 128-bit hash of fields; every field is framed by its length, so that "ab","c" and "a","bc"
+ * differ. */
 typedef struct tt_hash {
     uint64_t low, high;
 } tt_hash;

@@ -6,7 +6,8 @@
 
 typedef enum tt_log_level { TT_LOG_ERROR, TT_LOG_WARNING, TT_LOG_INFO, TT_LOG_DEBUG } tt_log_level;
 
-/** Lines above `level` are dropped (default TT_LOG_INFO); info and debug lines are printed by rank 0 alone. */
+/** Lines above `level` are dropped (default TT_LOG_INFO); info and debug lines are printed by rank 0 alone.
+ */
 void tt_log_setup(tt_log_level level, int rank);
 
 __attribute__((format(printf, 2, 3))) void tt_log(tt_log_level level, const char *format, ...);

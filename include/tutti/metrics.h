@@ -8,8 +8,8 @@
 /** Scores of the geometry alone; NAN where undefined (fewer than 2 clusters, or as many clusters as rows). */
 typedef struct tt_internal_scores {
     double silhouette, davies_bouldin, calinski_harabasz;
-    int64_t rows;  /**< scored: valid and labelled >= 0 */
-    int clusters;  /**< with at least one such row */
+    int64_t rows; /**< scored: valid and labelled >= 0 */
+    int clusters; /**< with at least one such row */
 } tt_internal_scores;
 
 /** Scores against truth; NAN where undefined (no row has both). */
@@ -19,41 +19,44 @@ typedef struct tt_external_scores {
     int clusters, classes;
 } tt_external_scores;
 
-/** Exact silhouette, Davies-Bouldin and Calinski-Harabasz (Euclidean) of x under labels [count] of this rank's rows; rows
- *  labelled below 0 are left out. Labels may be any non-negative numbers. Ring of tiles, O(n/P) memory, the same bits on any
- *  rank count. Collective. @return TT_OK, TT_ERR_MEMORY, TT_STOPPED */
+/** Exact silhouette, Davies-Bouldin and Calinski-Harabasz (Euclidean) of x under labels [count] of this
+ * rank's rows; rows labelled below 0 are left out. Labels may be any non-negative numbers. Ring of tiles,
+ * O(n/P) memory, the same bits on any rank count. Collective. @return TT_OK, TT_ERR_MEMORY, TT_STOPPED */
 tt_status tt_score_internal(const tt_matrix *x, const int32_t *label, tt_internal_scores *out);
 
-/** Agreement of two labellings of this rank's `count` rows; rows with either below 0 are left out. Collective. */
+/** Agreement of two labellings of this rank's `count` rows; rows with either below 0 are left out.
+ * Collective. */
 tt_status tt_score_external(const tt_comm *comm, int64_t count, const int32_t *label, const int32_t *truth,
                             tt_external_scores *out);
 
 /** One labelling to score. */
 typedef struct tt_evaluate_job {
     const char *method; /**< its name in metrics.json, "kmeans" */
-    const char *space;  /**< what the rows are, "latent", "raw", "pca": silhouettes compare within one space only */
+    const char
+        *space; /**< what the rows are, "latent", "raw", "pca": silhouettes compare within one space only */
     const char *input;  /**< "FILE.h5:/mu" */
     const char *labels; /**< "FILE.h5:/kmeans/label" */
 } tt_evaluate_job;
 
 /** A truth: one int32 per row. */
 typedef struct tt_truth {
-    const char *name;     /**< "genre" */
-    const int32_t *label; /**< [count] of this rank's rows under tt_partition(rows, TT_BLOCK_ROWS, ...); -1 unknown */
+    const char *name; /**< "genre" */
+    const int32_t
+        *label; /**< [count] of this rank's rows under tt_partition(rows, TT_BLOCK_ROWS, ...); -1 unknown */
 } tt_truth;
 
-/** `tutti evaluate`: metrics.json (written as PATH.part by rank 0, then renamed), and a table on standard output. Adds a
- *  labelling by chance (the cluster sizes of the first job, shuffled) as method "chance".
- *  JSON: {TRUTH: {METHOD: {space, rows, clusters, silhouette, davies_bouldin, calinski_harabasz, ari, ami, nmi, homogeneity,
- *  completeness, v_measure, fowlkes_mallows, purity}}, "provenance": {...}}; NaN is written as null. Without truths TRUTH is
- *  "none" and the scores against truth are absent. Collective. */
-tt_status tt_evaluate(const tt_comm *comm, const tt_provenance *provenance, const tt_evaluate_job *jobs, int n_jobs,
-                      const tt_truth *truths, int n_truths, const char *output);
+/** `tutti evaluate`: metrics.json (written as PATH.part by rank 0, then renamed), and a table on standard
+ * output. Adds a labelling by chance (the cluster sizes of the first job, shuffled) as method "chance". JSON:
+ * {TRUTH: {METHOD: {space, rows, clusters, silhouette, davies_bouldin, calinski_harabasz, ari, ami, nmi,
+ * homogeneity, completeness, v_measure, fowlkes_mallows, purity}}, "provenance": {...}}; NaN is written as
+ * null. Without truths TRUTH is "none" and the scores against truth are absent. Collective. */
+tt_status tt_evaluate(const tt_comm *comm, const tt_provenance *provenance, const tt_evaluate_job *jobs,
+                      int n_jobs, const tt_truth *truths, int n_truths, const char *output);
 
-/** Truth per row of latents.h5-like file (with /clip/track) from a manifest's column ("genre" or "language"): codes into the
- *  sorted labels, -1 unknown. *label [count] is freed by the caller. Collective. */
-tt_status tt_truth_from_manifest(const tt_comm *comm, const char *manifest, const char *rows_file, const char *column,
-                                 int32_t **label);
+/** Truth per row of latents.h5-like file (with /clip/track) from a manifest's column ("genre" or "language"):
+ * codes into the sorted labels, -1 unknown. *label [count] is freed by the caller. Collective. */
+tt_status tt_truth_from_manifest(const tt_comm *comm, const char *manifest, const char *rows_file,
+                                 const char *column, int32_t **label);
 
 /** Truth from a plain dataset "FILE.h5:/y" (any integer type, or text: codes by sorted order). Collective. */
 tt_status tt_truth_from_dataset(const tt_comm *comm, const char *spec, int32_t **label, int64_t *rows);

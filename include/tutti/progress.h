@@ -18,7 +18,8 @@ typedef struct tt_progress {
 /** Start. Rank 0 alone prints, and takes its own share as the measure of the whole. Not collective.
  *  @param local_total  units this rank will do
  *  @param total        units over all ranks */
-void tt_progress_start(tt_progress *p, const char *label, const char *unit, int64_t local_total, int64_t total);
+void tt_progress_start(tt_progress *p, const char *label, const char *unit, int64_t local_total,
+                       int64_t total);
 
 /** Count `units` more as done; prints when it is time. Cheap enough for every clip. Not collective. */
 void tt_progress_add(tt_progress *p, int64_t units);

@@ -1,12 +1,14 @@
 /* Counter-based random numbers: a value depends on (seed, purpose, epoch, row, index) and on nothing else,
  * so that neither the rank that asks nor the order of asking shows in a result.
- * Philox4x64-10 of Random123: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011). */
+ * Philox4x64-10 of Random123: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3"
+ * (2011). */
 #ifndef TUTTI_RANDOM_H
 #define TUTTI_RANDOM_H
 
 #include <stdint.h>
 
-/** What the numbers are for; two purposes never share a number. Append only: the values are part of results. */
+/** What the numbers are for; two purposes never share a number. Append only: the values are part of results.
+ */
 typedef enum tt_purpose {
     TT_FOR_SYNTH = 1,
     TT_FOR_BREAKAGE,

@@ -10,9 +10,10 @@ typedef struct tt_report_inputs {
 } tt_report_inputs;
 
 /** `tutti report`: PNG pictures into the folder `results` (made if missing; each as NAME.part, then renamed):
- *  training_curves.png, latent_by_genre.png, latent_by_cluster.png, genre_by_cluster.png, scores.png, mel_examples.png.
- *  gnuplot draws; without it TT_ERR_IO says how to get it. Rank 0 draws, reading rows in pieces; pictures of more than 20,000
- *  points show a seeded sample and say so. Collective. */
-tt_status tt_report(const tt_comm *comm, const tt_provenance *provenance, const tt_report_inputs *in, const char *results);
+ *  training_curves.png, latent_by_genre.png, latent_by_cluster.png, genre_by_cluster.png, scores.png,
+ * mel_examples.png. gnuplot draws; without it TT_ERR_IO says how to get it. Rank 0 draws, reading rows in
+ * pieces; pictures of more than 20,000 points show a seeded sample and say so. Collective. */
+tt_status tt_report(const tt_comm *comm, const tt_provenance *provenance, const tt_report_inputs *in,
+                    const char *results);
 
 #endif

@@ -1,11 +1,12 @@
 /* Row tables in parallel HDF5: written by any rank, checksummed by block, published by one rename.
  *
- * Life of a file: tt_store_create() makes NAME.part with every dataset created, sized, allocated and flushed, so
- * that a kill at any later moment leaves it readable; ranks write rows, each block with a checksum that
+ * Life of a file: tt_store_create() makes NAME.part with every dataset created, sized, allocated and flushed,
+ * so that a kill at any later moment leaves it readable; ranks write rows, each block with a checksum that
  * doubles as the mark "this block is done"; tt_store_publish() renames NAME.part to NAME. Creating
  * again over a NAME.part with the same fingerprint and columns resumes it.
  *
- * Checksums live beside the data: dataset /checksum/<column name> of uint64 [blocks], 0 for a block not written. */
+ * Checksums live beside the data: dataset /checksum/<column name> of uint64 [blocks], 0 for a block not
+ * written. */
 #ifndef TUTTI_STORE_H
 #define TUTTI_STORE_H
 
@@ -19,7 +20,7 @@ enum { TT_STORE_DIMS = 4 };
 
 /** One dataset. dims[0] counts rows. */
 typedef struct tt_column {
-    const char *name;            /**< path in the file, "/clip/track" */
+    const char *name; /**< path in the file, "/clip/track" */
     tt_type type;
     int n_dims;                  /**< 1 to TT_STORE_DIMS */
     int64_t dims[TT_STORE_DIMS]; /**< rows first; 0 rows are fine */
@@ -29,23 +30,25 @@ typedef struct tt_column {
 
 /** Where a file comes from; stored as attributes of its root group. */
 typedef struct tt_provenance {
-    const char *stage;       /**< "extract" */
-    const char *fingerprint; /**< hash of everything that decides the content: settings, inputs, code version */
-    const char *config;      /**< the settings as YAML text */
-    const char *inputs;      /**< one "name hash" line per input file, "" if none */
+    const char *stage; /**< "extract" */
+    const char
+        *fingerprint;   /**< hash of everything that decides the content: settings, inputs, code version */
+    const char *config; /**< the settings as YAML text */
+    const char *inputs; /**< one "name hash" line per input file, "" if none */
     uint64_t seed;
 } tt_provenance;
 
 typedef struct tt_store tt_store;
 
-/** Create PATH.part, or resume the one that is there if it has the same fingerprint, columns and version and is sound.
- *  Collective. @param columns  the same on every rank (names and values are copied)
- *  @return TT_OK, TT_ERR_IO (naming the path) or TT_ERR_MEMORY, the same on every rank. Free with tt_store_close(). */
+/** Create PATH.part, or resume the one that is there if it has the same fingerprint, columns and version and
+ * is sound. Collective. @param columns  the same on every rank (names and values are copied)
+ *  @return TT_OK, TT_ERR_IO (naming the path) or TT_ERR_MEMORY, the same on every rank. Free with
+ * tt_store_close(). */
 tt_status tt_store_create(const tt_comm *comm, const char *path, const tt_provenance *provenance,
                           const tt_column *columns, int n_columns, tt_store **out);
 
-/** Open a published file for reading. Also opens HDF5 files of other makers (h5py): no checksums to verify then.
- *  Collective. @return TT_OK, TT_ERR_IO or TT_ERR_INPUT (not HDF5, truncated), the same on every rank */
+/** Open a published file for reading. Also opens HDF5 files of other makers (h5py): no checksums to verify
+ * then. Collective. @return TT_OK, TT_ERR_IO or TT_ERR_INPUT (not HDF5, truncated), the same on every rank */
 tt_status tt_store_open(const tt_comm *comm, const char *path, tt_store **out);
 
 /** Close. A file being written stays as PATH.part, to be resumed. NULL is fine. Collective. */
@@ -58,16 +61,17 @@ bool tt_store_resumed(const tt_store *store);
 const char *tt_store_path(const tt_store *store);
 
 /** Shape and type of a dataset; *found tells whether it exists. column->name is not set. Collective.
- *  Types of other makers map to the nearest of ours (f16 to TT_F32, i16 to TT_I32, variable-length text to TT_TEXT). */
+ *  Types of other makers map to the nearest of ours (f16 to TT_F32, i16 to TT_I32, variable-length text to
+ * TT_TEXT). */
 tt_status tt_store_column(tt_store *store, const char *name, tt_column *column, bool *found);
 
-/** Add one more dataset while writing, when its size is known late (failures). Structure changes for a moment:
- *  call it only when all raw rows are written. Collective. */
+/** Add one more dataset while writing, when its size is known late (failures). Structure changes for a
+ * moment: call it only when all raw rows are written. Collective. */
 tt_status tt_store_add_column(tt_store *store, const tt_column *column);
 
-/** Write rows [first, first + count) from data [count, ...] of the column's own type, with checksums. The range must
- *  be made of whole blocks (its end may be the end of the table). Any rank, any time. Not collective.
- *  count 0 is fine. @return TT_OK or TT_ERR_IO (naming file and dataset; "No space left" shows) */
+/** Write rows [first, first + count) from data [count, ...] of the column's own type, with checksums. The
+ * range must be made of whole blocks (its end may be the end of the table). Any rank, any time. Not
+ * collective. count 0 is fine. @return TT_OK or TT_ERR_IO (naming file and dataset; "No space left" shows) */
 tt_status tt_store_write(tt_store *store, const char *name, int64_t first, int64_t count, const void *data);
 
 /** Whether every block of rows [first, first + count) is in the file with a matching checksum: what a resumed
@@ -75,36 +79,41 @@ tt_status tt_store_write(tt_store *store, const char *name, int64_t first, int64
 tt_status tt_store_rows_done(tt_store *store, const char *name, int64_t first, int64_t count, bool *done);
 
 /** Read rows [first, first + count) into data, converted to memory type `as` (numbers to any numeric type;
- *  TT_TEXT needs as == TT_TEXT and gives text_bytes each). Blocks touched are verified against their checksums
- *  where the file has them. Not collective.
+ *  TT_TEXT needs as == TT_TEXT and gives text_bytes each). Blocks touched are verified against their
+ * checksums where the file has them. Not collective.
  *  @return TT_OK, TT_ERR_IO, or TT_ERR_INPUT "FILE: /mel rows 0 to 255 are damaged (checksum differs)" */
-tt_status tt_store_read(tt_store *store, const char *name, int64_t first, int64_t count, tt_type as, void *data);
+tt_status tt_store_read(tt_store *store, const char *name, int64_t first, int64_t count, tt_type as,
+                        void *data);
 
-/** Attributes of a dataset or group ("/" is the file). Setting: collective, same values on every rank, only between
- *  create and publish. Getting: not collective; *out is NULL / found false if there is none. */
+/** Attributes of a dataset or group ("/" is the file). Setting: collective, same values on every rank, only
+ * between create and publish. Getting: not collective; *out is NULL / found false if there is none. */
 tt_status tt_store_set_text(tt_store *store, const char *object, const char *attribute, const char *value);
 tt_status tt_store_set_number(tt_store *store, const char *object, const char *attribute, double value);
-tt_status tt_store_set_names(tt_store *store, const char *object, const char *attribute, const char *const *names, int n);
+tt_status tt_store_set_names(tt_store *store, const char *object, const char *attribute,
+                             const char *const *names, int n);
 tt_status tt_store_get_text(tt_store *store, const char *object, const char *attribute, char **out);
-tt_status tt_store_get_number(tt_store *store, const char *object, const char *attribute, double *out, bool *found);
+tt_status tt_store_get_number(tt_store *store, const char *object, const char *attribute, double *out,
+                              bool *found);
 /** Free *names as one block with free(). */
-tt_status tt_store_get_names(tt_store *store, const char *object, const char *attribute, char ***names, int *n);
+tt_status tt_store_get_names(tt_store *store, const char *object, const char *attribute, char ***names,
+                             int *n);
 
-/** Write provenance (version, settings, seed, inputs, library versions, rank count, wall seconds per phase of `phases`,
- *  largest over ranks), flush, sync, close and rename PATH.part to PATH. Frees the store, also on failure (the .part
- *  then stays). Collective; `status` is this rank's own so far: nothing is published unless all are TT_OK. */
+/** Write provenance (version, settings, seed, inputs, library versions, rank count, wall seconds per phase of
+ * `phases`, largest over ranks), flush, sync, close and rename PATH.part to PATH. Frees the store, also on
+ * failure (the .part then stays). Collective; `status` is this rank's own so far: nothing is published unless
+ * all are TT_OK. */
 tt_status tt_store_publish(tt_store *store, const tt_phases *phases, tt_status status);
 
-/** Fingerprint a published file was made with, without opening it collectively: *out is NULL if the file does not
- *  exist, cannot be read or has none. Call from one rank. Free with free(). */
+/** Fingerprint a published file was made with, without opening it collectively: *out is NULL if the file does
+ * not exist, cannot be read or has none. Call from one rank. Free with free(). */
 tt_status tt_store_fingerprint(const char *path, char **out);
 
 /** Split "FILE.h5:/path" into *file and *dataset (both free()); without ":/" dataset is `otherwise`.
  *  @return TT_OK, TT_ERR_USAGE or TT_ERR_MEMORY */
 tt_status tt_store_split(const char *spec, const char *otherwise, char **file, char **dataset);
 
-/** Check every block of every column against its checksum, blocks dealt over the ranks; damaged runs are logged as
- *  errors with dataset and rows. *damaged counts blocks over all ranks. Collective. */
+/** Check every block of every column against its checksum, blocks dealt over the ranks; damaged runs are
+ * logged as errors with dataset and rows. *damaged counts blocks over all ranks. Collective. */
 tt_status tt_store_verify(tt_store *store, int64_t *blocks, int64_t *damaged);
 
 #endif

@@ -30,9 +30,9 @@ void *tt_blocksum_next(tt_blocksum *sum);
 void tt_blocksum_commit(tt_blocksum *sum);
 
 /** The sums over all blocks of all ranks into out [m], the same bits on every rank and for every rank
- *  count; zeros if no rank pushed any. `sum` starts again at block `first`. Collective; `status` is this rank's
- *  own so far, and the worst of all ranks comes back (out is then undefined).
- *  One reduce-scatter and one allgather of m elements where m is large, a tree over ranks where it is small. */
+ *  count; zeros if no rank pushed any. `sum` starts again at block `first`. Collective; `status` is this
+ * rank's own so far, and the worst of all ranks comes back (out is then undefined). One reduce-scatter and
+ * one allgather of m elements where m is large, a tree over ranks where it is small. */
 tt_status tt_blocksum_finish(tt_blocksum *sum, const tt_comm *comm, tt_status status, void *out);
 
 void tt_blocksum_free(tt_blocksum *sum);

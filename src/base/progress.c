@@ -22,7 +22,8 @@ void tt_format_seconds(double seconds, char *text, int bytes)
         snprintf(text, (size_t)bytes, "%ld h %02ld min", whole / 3600, whole % 3600 / 60);
 }
 
-void tt_progress_start(tt_progress *p, const char *label, const char *unit, int64_t local_total, int64_t total)
+void tt_progress_start(tt_progress *p, const char *label, const char *unit, int64_t local_total,
+                       int64_t total)
 {
     double now = tt_now();
     *p = (tt_progress){.label = label,

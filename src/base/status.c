@@ -44,10 +44,14 @@ const char *tt_message(void)
 int tt_exit_code(tt_status code)
 {
     switch (code) {
-    case TT_OK: return 0;
-    case TT_STOPPED: return 75; /* EX_TEMPFAIL of sysexits.h: try again */
+    case TT_OK:
+        return 0;
+    case TT_STOPPED:
+        return 75; /* EX_TEMPFAIL of sysexits.h: try again */
     case TT_ERR_CONFIG:
-    case TT_ERR_USAGE: return 2;
-    default: return 1;
+    case TT_ERR_USAGE:
+        return 2;
+    default:
+        return 1;
     }
 }

@@ -4,10 +4,11 @@
 
 #include "tutti/comm.h"
 
-/** Run a command with its own argv (argv[0] is the command's name). Collective; the same status on every rank. */
+/** Run a command with its own argv (argv[0] is the command's name). Collective; the same status on every
+ * rank. */
 typedef tt_status tt_command(const tt_comm *comm, int argc, char **argv);
 
-tt_command cmd_cluster, cmd_embed, cmd_encode, cmd_evaluate, cmd_extract, cmd_fuse, cmd_info, cmd_report, cmd_run,
-    cmd_scan, cmd_synth, cmd_train, cmd_verify;
+tt_command cmd_cluster, cmd_embed, cmd_encode, cmd_evaluate, cmd_extract, cmd_fuse, cmd_info, cmd_report,
+    cmd_run, cmd_scan, cmd_synth, cmd_train, cmd_verify;
 
 #endif

@@ -12,7 +12,8 @@ static void print_help(const cli_usage *usage, const cli_option *options)
     printf("usage: %s\n\n%s\n\noptions:\n", usage->synopsis, usage->summary);
     for (const cli_option *o = options; o->name; o++) {
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+        snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "",
+                 o->argument ? o->argument : "");
         printf("  %-26s %s\n", left, o->help);
     }
     printf("  %-26s %s\n", "--help", "print this and exit");
@@ -55,11 +56,18 @@ static tt_status append(const cli_option *o, const char *value)
 static tt_status set(const cli_option *o, const char *value)
 {
     switch (o->kind) {
-    case CLI_FLAG: *(bool *)o->value = true; return TT_OK;
-    case CLI_TEXT: *(const char **)o->value = value; return TT_OK;
-    case CLI_INTEGER: return set_integer(o, value);
-    case CLI_REAL: return set_real(o, value);
-    case CLI_LIST: return append(o, value);
+    case CLI_FLAG:
+        *(bool *)o->value = true;
+        return TT_OK;
+    case CLI_TEXT:
+        *(const char **)o->value = value;
+        return TT_OK;
+    case CLI_INTEGER:
+        return set_integer(o, value);
+    case CLI_REAL:
+        return set_real(o, value);
+    case CLI_LIST:
+        return append(o, value);
     }
     return TT_OK;
 }
@@ -68,8 +76,8 @@ static int to_getopt(const cli_option *options, struct option *longs)
 {
     int n = 0;
     for (; options[n].name && n < OPTIONS_MAX; n++)
-        longs[n] = (struct option){options[n].name, options[n].kind == CLI_FLAG ? no_argument : required_argument,
-                                   NULL, n + 1000};
+        longs[n] = (struct option){
+            options[n].name, options[n].kind == CLI_FLAG ? no_argument : required_argument, NULL, n + 1000};
     longs[n] = (struct option){"help", no_argument, NULL, 'h'};
     longs[n + 1] = (struct option){0};
     return n;

@@ -16,10 +16,10 @@ typedef struct node {
 enum { NODES_MAX = 128, SLICED_FROM = 8192 };
 
 struct tt_blocksum {
-    int64_t m;         /* elements per vector */
-    size_t bytes;      /* of one element: 8 for double, 4 for float */
-    int64_t first;     /* the first block of this rank */
-    int64_t next;      /* the block that comes next */
+    int64_t m;     /* elements per vector */
+    size_t bytes;  /* of one element: 8 for double, 4 for float */
+    int64_t first; /* the first block of this rank */
+    int64_t next;  /* the block that comes next */
     int nodes;
     node node[NODES_MAX];
     char *value[NODES_MAX]; /* [m] each, kept for reuse; those at nodes and above are spare */

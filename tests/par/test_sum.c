@@ -39,7 +39,7 @@ static void check(int64_t blocks, int64_t m)
     }
     int64_t width = 1;
     while (width < blocks) width *= 2;
-    for (int64_t i = 0; i < m; i += m > 100 ? 997 : 1) {
+    for (int64_t i = 0; i<m; i += m> 100 ? 997 : 1) {
         double expected = tree(0, width, blocks, i);
         assert_memory_equal(&out[i], &expected, sizeof expected);
     }

@@ -1,0 +1,247 @@
+#include "settings.h"
+
+#include "tutti/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(member) offsetof(tt_config, member)
+#define INT_(path, member, initial, low, high)                                                               \
+    {                                                                                                        \
+        path, SETTING_INT, AT(member), initial, low, high, NULL, 0                                           \
+    }
+#define REAL(path, member, initial, low, high)                                                               \
+    {                                                                                                        \
+        path, SETTING_REAL, AT(member), initial, low, high, NULL, 0                                          \
+    }
+#define CHOICE(path, member, initial, choices)                                                               \
+    {                                                                                                        \
+        path, SETTING_CHOICE, AT(member), initial, 0, 0, choices, 0                                          \
+    }
+
+const setting settings[] = {
+    {"seed", SETTING_SEED, AT(seed), "1", 0, 0, NULL, 0},
+    {"corpus.path", SETTING_TEXT, AT(corpus.path), "data/corpus", 0, 0, NULL, 0},
+    CHOICE("corpus.format", corpus.format, "auto", "auto folder csv tar"),
+    INT_("audio.sample_rate", audio.sample_rate, "22050", 8000, 192000),
+    REAL("audio.clip_seconds", audio.clip_seconds, "3.0", 0.1, 600),
+    REAL("audio.clip_hop", audio.clip_hop, "3.0", 0.01, 3600),
+    {"audio.clips_per_track", SETTING_COUNT, AT(audio.clips_per_track), "all", 1, 1e9, NULL, 0},
+    INT_("features.n_fft", features.n_fft, "2048", 64, 65536),
+    INT_("features.hop_length", features.hop_length, "512", 16, 65536),
+    INT_("features.n_mels", features.n_mels, "128", 4, 1024),
+    REAL("features.fmin", features.fmin, "0", 0, 96000),
+    REAL("features.fmax", features.fmax, "11025", 1, 96000),
+    CHOICE("features.mel_scale", features.mel_scale, "slaney", "slaney htk"),
+    INT_("features.n_mfcc", features.n_mfcc, "20", 1, 128),
+    REAL("features.top_db", features.top_db, "80", 1, 300),
+    {"lyrics.ngram", SETTING_INTS, NOWHERE, "[1, 2]", 1, 8, NULL, 0},
+    {"lyrics.min_df", SETTING_REAL, NOWHERE, "2", 0, 1e9, NULL, 0},
+    {"lyrics.max_df", SETTING_REAL, NOWHERE, "0.95", 0, 1e9, NULL, 0},
+    {"lyrics.max_features", SETTING_INT, NOWHERE, "20000", 1, 1e9, NULL, 0},
+    {"lyrics.embedding_dims", SETTING_INT, NOWHERE, "128", 1, 65536, NULL, 0},
+    {"fuse.lyrics_weight", SETTING_REAL, NOWHERE, "1.0", 0, 1e6, NULL, 0},
+    INT_("fuse.pca", fuse.pca, "0", 0, 65536),
+    CHOICE("model.kind", model.kind, "fc", "fc"),
+    {"model.prior", SETTING_CHOICE, NOWHERE, "normal", 0, 0, "normal", 0},
+    INT_("model.latent_dim", model.latent_dim, "32", 1, 4096),
+    {"model.hidden_dims", SETTING_INTS, AT(model.hidden_dims), "[512, 256]", 1, 65536, NULL,
+     AT(model.n_hidden)},
+    {"model.condition", SETTING_CHOICE, NOWHERE, "none", 0, 0, "none", 0},
+    REAL("train.beta", train.beta, "1.0", 0, 1e6),
+    INT_("train.kl_warmup_epochs", train.kl_warmup_epochs, "5", 0, 1e6),
+    INT_("train.epochs", train.epochs, "50", 1, 1e6),
+    INT_("train.batch_size", train.batch_size, "256", 1, 1 << 24),
+    CHOICE("train.optimizer", train.optimizer, "adam", "adam"),
+    REAL("train.learning_rate", train.learning_rate, "1.0e-3", 1e-12, 10),
+    CHOICE("train.precision", train.precision, "f32", "f32"),
+    {"train.reproducible", SETTING_BOOL, AT(train.reproducible), "true", 0, 0, NULL, 0},
+    REAL("train.validation", train.validation, "0.1", 0, 0.9),
+    REAL("train.checkpoint_seconds", train.checkpoint_seconds, "120", 1, 1e6),
+    CHOICE("cluster.level", cluster.level, "clip", "clip"),
+    INT_("cluster.kmeans.k", cluster.kmeans.k, "10", 1, 1e6),
+    INT_("cluster.kmeans.n_init", cluster.kmeans.n_init, "10", 1, 1e4),
+    INT_("cluster.kmeans.max_iter", cluster.kmeans.max_iter, "300", 1, 1e6),
+    REAL("cluster.kmeans.tol", cluster.kmeans.tol, "1.0e-4", 0, 1),
+    {"cluster.agglomerative.k", SETTING_INT, NOWHERE, "10", 1, 1e6, NULL, 0},
+    {"cluster.agglomerative.linkage", SETTING_CHOICE, NOWHERE, "ward", 0, 0, "ward complete average single",
+     0},
+    {"cluster.dbscan.eps", SETTING_AUTO, NOWHERE, "auto", 1e-300, 1e300, NULL, 0},
+    {"cluster.dbscan.min_samples", SETTING_INT, NOWHERE, "10", 1, 1e9, NULL, 0},
+    {"embed.perplexity", SETTING_REAL, NOWHERE, "30", 1, 1e6, NULL, 0},
+    {"embed.iterations", SETTING_INT, NOWHERE, "1000", 1, 1e6, NULL, 0},
+};
+const int n_settings = (int)(sizeof settings / sizeof *settings);
+
+int setting_find(const char *path)
+{
+    for (int i = 0; i < n_settings; i++)
+        if (strcmp(settings[i].path, path) == 0) return i;
+    return -1;
+}
+
+/* The part of `path` below `section`, NULL if it lies elsewhere. */
+static const char *below(const char *section, const char *path)
+{
+    size_t n = strlen(section);
+    if (n == 0) return path;
+    return strncmp(section, path, n) == 0 && path[n] == '.' ? path + n + 1 : NULL;
+}
+
+bool setting_is_section(const char *path)
+{
+    for (int i = 0; i < n_settings; i++)
+        if (below(path, settings[i].path)) return true;
+    return false;
+}
+
+void setting_names(const char *section, char *text, size_t bytes)
+{
+    const char *last = "";
+    size_t last_n = 0, at = 0;
+    text[0] = '\0';
+    for (int i = 0; i < n_settings; i++) {
+        const char *name = below(section, settings[i].path);
+        if (!name) continue;
+        size_t n = strcspn(name, ".");
+        if (n == last_n && strncmp(name, last, n) == 0) continue;
+        int used = snprintf(text + at, bytes - at, "%s%.*s", at > 0 ? ", " : "", (int)n, name);
+        if (used < 0 || (size_t)used >= bytes - at) return;
+        at += (size_t)used;
+        last = name;
+        last_n = n;
+    }
+}
+
+static tt_status bad_value(const setting *s, const char *where, const char *value, const char *takes)
+{
+    return tt_fail(TT_ERR_CONFIG, "%s%s: '%s' is not %s", where, s->path, value, takes);
+}
+
+static tt_status number(const setting *s, const char *text, const char *where, double *out)
+{
+    bool whole = s->kind != SETTING_REAL && s->kind != SETTING_AUTO;
+    char *end;
+    *out = strtod(text, &end);
+    while (*end == ' ') end++;
+    if (end == text || *end || !isfinite(*out)) return bad_value(s, where, text, "a number");
+    if (whole && *out != floor(*out)) return bad_value(s, where, text, "a whole number");
+    if (*out < s->low || *out > s->high)
+        return tt_fail(TT_ERR_CONFIG, "%s%s: %s is out of range: %.15g to %.15g", where, s->path, text,
+                       s->low, s->high);
+    return TT_OK;
+}
+
+static tt_status store_seed(const setting *s, const char *value, const char *where, uint64_t *to)
+{
+    char *end;
+    errno = 0;
+    *to = strtoull(value, &end, 10);
+    if (end == value || *end || errno || value[0] == '-')
+        return bad_value(s, where, value, "a whole number from 0 to 2^64 - 1");
+    return TT_OK;
+}
+
+static tt_status store_bool(const setting *s, const char *value, const char *where, bool *to)
+{
+    static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {"false", "no", "off"};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(value, yes[i]) == 0) return *to = true, TT_OK;
+        if (strcmp(value, no[i]) == 0) return *to = false, TT_OK;
+    }
+    return bad_value(s, where, value, "true or false");
+}
+
+static bool has_word(const char *words, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = words; n > 0 && (at = strstr(at, word)) != NULL; at += n)
+        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0')) return true;
+    return false;
+}
+
+static tt_status store_text(const setting *s, const char *value, const char *where, char **to)
+{
+    if (s->kind == SETTING_CHOICE && !has_word(s->choices, value))
+        return tt_fail(TT_ERR_CONFIG, "%s%s: '%s' is not known; expected one of: %s", where, s->path, value,
+                       s->choices);
+    if (value[0] == '\0') return bad_value(s, where, value, "a text");
+    if (!to) return TT_OK;
+    free(*to);
+    return tt_copy_text(value, to);
+}
+
+/* "[512, 256]" */
+static tt_status store_ints(const setting *s, const char *value, const char *where, int *to, int *count)
+{
+    char copy[512], *rest = copy;
+    size_t n = strlen(value);
+    if (n < 2 || n >= sizeof copy || value[0] != '[' || value[n - 1] != ']')
+        return bad_value(s, where, value, "a list of whole numbers such as [512, 256]");
+    snprintf(copy, sizeof copy, "%.*s", (int)(n - 2), value + 1);
+    int k = 0;
+    for (char *word; copy[0] && (word = strsep(&rest, ",")) != NULL; k++) {
+        double v;
+        if (k == TT_HIDDEN_MAX)
+            return tt_fail(TT_ERR_CONFIG, "%s%s: more than %d numbers", where, s->path, TT_HIDDEN_MAX);
+        TT_TRY(number(s, word + strspn(word, " "), where, &v));
+        if (to) to[k] = (int)v;
+    }
+    if (count) *count = k;
+    return TT_OK;
+}
+
+tt_status setting_store(const setting *s, const char *value, const char *where, tt_config *config)
+{
+    void *to = s->offset == NOWHERE ? NULL : (char *)config + s->offset;
+    int *count = s->offset == NOWHERE ? NULL : (int *)((char *)config + s->count_offset);
+    uint64_t seed;
+    bool flag;
+    double v = 0;
+    switch (s->kind) {
+    case SETTING_SEED:
+        return store_seed(s, value, where, to ? to : &seed);
+    case SETTING_BOOL:
+        return store_bool(s, value, where, to ? to : &flag);
+    case SETTING_TEXT:
+    case SETTING_CHOICE:
+        return store_text(s, value, where, to);
+    case SETTING_INTS:
+        return store_ints(s, value, where, to, count);
+    case SETTING_COUNT:
+        if (strcmp(value, "all") != 0) TT_TRY(number(s, value, where, &v));
+        break;
+    case SETTING_AUTO:
+        if (strcmp(value, "auto") != 0) TT_TRY(number(s, value, where, &v));
+        break;
+    default:
+        TT_TRY(number(s, value, where, &v));
+    }
+    if (to && (s->kind == SETTING_REAL || s->kind == SETTING_AUTO))
+        *(double *)to = v;
+    else if (to)
+        *(int *)to = (int)v;
+    return TT_OK;
+}
+
+tt_status settings_check(const tt_config *c)
+{
+    if (c->features.fmin >= c->features.fmax)
+        return tt_fail(TT_ERR_CONFIG, "features.fmin: %.6g is not below features.fmax (%.6g)",
+                       c->features.fmin, c->features.fmax);
+    if (c->features.fmax > c->audio.sample_rate / 2.0)
+        return tt_fail(TT_ERR_CONFIG, "features.fmax: %.6g is above half of audio.sample_rate (%.6g)",
+                       c->features.fmax, c->audio.sample_rate / 2.0);
+    if (c->features.n_fft % 2 != 0)
+        return tt_fail(TT_ERR_CONFIG, "features.n_fft: %d is odd; expected an even number",
+                       c->features.n_fft);
+    if (c->features.hop_length > c->features.n_fft)
+        return tt_fail(TT_ERR_CONFIG, "features.hop_length: %d is above features.n_fft (%d)",
+                       c->features.hop_length, c->features.n_fft);
+    if (c->features.n_mfcc > c->features.n_mels)
+        return tt_fail(TT_ERR_CONFIG, "features.n_mfcc: %d is above features.n_mels (%d)", c->features.n_mfcc,
+                       c->features.n_mels);
+    return TT_OK;
+}
