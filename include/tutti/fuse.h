@@ -36,4 +36,10 @@ tt_status tt_pca_transform(const tt_pca *pca, const tt_matrix *x, float *scores)
 
 void tt_pca_free(tt_pca *pca);
 
+/** `tutti pca`: OUTPUT with /x [rows, c], the scores of the first c = min(components, columns, valid rows -
+ * 1) components of "FILE.h5:/x" (0 in rows that are not valid), /components [c, D], /explained_variance [c],
+ * /mean [D] and /valid [rows]: the baseline that every learned space has to beat. Collective. */
+tt_status tt_pca_stage(const tt_comm *comm, const tt_provenance *provenance, const char *input,
+                       int64_t components, const char *output);
+
 #endif

@@ -102,7 +102,8 @@ static void test_whole_contract(void **state)
         "n_mfcc: 20, top_db: 80}\n"
         "lyrics:   {ngram: [1, 2], min_df: 2, max_df: 0.95, max_features: 20000, embedding_dims: 128}\n"
         "fuse:     {lyrics_weight: 1.0, pca: 0}\n"
-        "model:    {kind: fc, prior: normal, latent_dim: 32, hidden_dims: [512, 256], condition: none}   # kind\n"
+        "model:    {kind: fc, prior: normal, latent_dim: 32, hidden_dims: [512, 256], condition: none}   # "
+        "kind\n"
         "train:    {beta: 1.0, kl_warmup_epochs: 5, epochs: 50, batch_size: 256, optimizer: adam, "
         "learning_rate: 1.0e-3,\n           precision: f32, reproducible: true, validation: 0.1}\n"
         "cluster:  {level: clip, kmeans: {k: 10, n_init: 10}, agglomerative: {k: 10, linkage: ward}, "
@@ -117,10 +118,13 @@ static void test_whole_contract(void **state)
 static void test_wrong_ones(void **state)
 {
     (void)state;
-    rejects("seed: 1\nfeatures:\n  n_mels: 128\n  n_mel: 64\n", NULL, TT_ERR_CONFIG, "line 4: features.n_mel:");
+    rejects("seed: 1\nfeatures:\n  n_mels: 128\n  n_mel: 64\n", NULL, TT_ERR_CONFIG,
+            "line 4: features.n_mel:");
     rejects("sed: 1\n", NULL, TT_ERR_CONFIG, "line 1: sed: unknown setting; known here: seed, corpus");
-    rejects("seed: 1\n\nfeatures: {n_fft: 3}\n", NULL, TT_ERR_CONFIG, "line 3: features.n_fft: 3 is out of range");
-    rejects("features: {n_fft: many}\n", NULL, TT_ERR_CONFIG, "line 1: features.n_fft: 'many' is not a number");
+    rejects("seed: 1\n\nfeatures: {n_fft: 3}\n", NULL, TT_ERR_CONFIG,
+            "line 3: features.n_fft: 3 is out of range");
+    rejects("features: {n_fft: many}\n", NULL, TT_ERR_CONFIG,
+            "line 1: features.n_fft: 'many' is not a number");
     rejects("features: {n_fft: 2.5}\n", NULL, TT_ERR_CONFIG, "not a whole number");
     rejects("train: {reproducible: perhaps}\n", NULL, TT_ERR_CONFIG, "true or false");
     rejects("model: {kind: gan}\n", NULL, TT_ERR_CONFIG, "expected one of: fc");

@@ -1,0 +1,58 @@
+/* What the commands of the stages share: --config, --run, --set, and the choice between a run directory and
+ * files of one's own. */
+#ifndef TUTTI_CLI_STAGE_H
+#define TUTTI_CLI_STAGE_H
+
+#include "options.h"
+#include "tutti/pipeline.h"
+
+typedef struct cli_stage {
+    const char *config, *run;
+    cli_list sets;
+} cli_stage;
+
+/** Rows of the option table for a cli_stage. */
+#define CLI_STAGE_OPTIONS(s)                                                                                 \
+    {"config", CLI_TEXT, &(s).config, "FILE", "settings, YAML (default: the run's own, or built in)"},       \
+        {"run", CLI_TEXT, &(s).run, "DIR", "run directory: read the files of earlier stages there"},         \
+    {                                                                                                        \
+        "set", CLI_LIST, &(s).sets, "KEY.SUB=VALUE", "change one setting; any number of times"               \
+    }
+
+/** Run one stage, or with name NULL all, in the run directory s->run. Collective. */
+tt_status cli_run_in_directory(const tt_comm *comm, const cli_stage *s, const char *name,
+                               double max_failures);
+
+/** A stage on files of one's own. */
+typedef struct cli_plain {
+    tt_config *config;
+    tt_provenance provenance;
+    char *text; /**< what provenance points into */
+} cli_plain;
+
+/** Load the settings. Collective. Free with cli_plain_free(), also on failure. */
+tt_status cli_plain_load(const tt_comm *comm, const cli_stage *s, cli_plain *out);
+
+/** Form the provenance of stage `name` over input files `specs`, the settings below `prefixes`, and `extra`.
+ * Collective. */
+tt_status cli_plain_origin(const tt_comm *comm, cli_plain *plain, const char *name, const char *prefixes,
+                           const char *extra, const char *const *specs, int n_specs);
+
+void cli_plain_free(cli_plain *plain);
+
+/** TT_ERR_USAGE unless either --run is given and none of n plain options, or all of these.
+ *  @param names  of the options, without dashes
+ *  @param given  their values, NULL where not given */
+tt_status cli_choose(const cli_stage *s, const char *const *names, const char *const *given, int n,
+                     bool *in_directory);
+
+/** Room for a setting that a plain option stands for. */
+typedef struct cli_setting {
+    char text[4200];
+} cli_setting;
+
+/** Let an option stand for a setting: "--k 64" for "--set cluster.kmeans.k=64". The text lives in `room`. */
+__attribute__((format(printf, 3, 4))) tt_status cli_set(cli_stage *s, cli_setting *room, const char *format,
+                                                        ...);
+
+#endif

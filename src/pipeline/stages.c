@@ -1,0 +1,216 @@
+#include "stages.h"
+
+#include "rundir.h"
+#include "tutti/embed.h"
+#include "tutti/memory.h"
+#include "tutti/metrics.h"
+#include "tutti/report.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const file_name[RUN_FILES] = {
+    [FILE_MANIFEST] = "manifest.h5",   [FILE_FEATURES] = "features.h5",
+    [FILE_HYBRID] = "hybrid.h5",       [FILE_MODEL] = "model.h5",
+    [FILE_LATENTS] = "latents.h5",     [FILE_PCA] = "pca.h5",
+    [FILE_CLUSTERS] = "clusters.h5",   [FILE_METRICS] = "metrics.json",
+    [FILE_EMBEDDING] = "embedding.h5", [FILE_REPORT] = "results/report.json",
+};
+
+tt_status make_paths(const char *directory, run_context *run)
+{
+    for (int f = FILE_NONE + 1; f < RUN_FILES; f++)
+        TT_TRY(tt_format(&run->path[f], "%s/%s", directory, file_name[f]));
+    return TT_OK;
+}
+
+void free_paths(run_context *run)
+{
+    for (int f = 0; f < RUN_FILES; f++) free(run->path[f]);
+}
+
+static tt_status json_fingerprint(const char *path, char **out)
+{
+    json_t *root = json_load_file(path, 0, NULL);
+    const json_t *provenance = json_object_get(root, "provenance");
+    const char *text = json_string_value(json_object_get(provenance, "fingerprint"));
+    tt_status s = tt_copy_text(text, out);
+    json_decref(root);
+    return s;
+}
+
+tt_status stored_fingerprint(const char *path, char **out)
+{
+    const char *dot = strrchr(path, '.');
+    return dot && strcmp(dot, ".json") == 0 ? json_fingerprint(path, out) : tt_store_fingerprint(path, out);
+}
+
+static tt_status run_scan(const run_context *run, const tt_provenance *p)
+{
+    return tt_scan(run->comm, &run->config->corpus, p, run->path[FILE_MANIFEST]);
+}
+
+static tt_status run_extract(const run_context *run, const tt_provenance *p)
+{
+    return tt_extract(run->comm, &run->config->audio, &run->config->features, run->options->max_failures, p,
+                      run->path[FILE_MANIFEST], run->path[FILE_FEATURES]);
+}
+
+static tt_status run_fuse(const run_context *run, const tt_provenance *p)
+{
+    return tt_fuse(run->comm, &run->config->fuse, p, run->path[FILE_FEATURES], run->path[FILE_HYBRID]);
+}
+
+static tt_status run_train(const run_context *run, const tt_provenance *p)
+{
+    return tt_train(run->comm, &run->config->model, &run->config->train, p, run->path[FILE_HYBRID],
+                    run->path[FILE_MODEL]);
+}
+
+static tt_status run_encode(const run_context *run, const tt_provenance *p)
+{
+    return tt_encode(run->comm, p, run->path[FILE_MODEL], run->path[FILE_HYBRID], run->path[FILE_LATENTS]);
+}
+
+/* The baseline has as many dimensions as the latent space. */
+static tt_status run_pca(const run_context *run, const tt_provenance *p)
+{
+    return tt_pca_stage(run->comm, p, run->path[FILE_HYBRID], run->config->model.latent_dim,
+                        run->path[FILE_PCA]);
+}
+
+/* The spaces that are clustered and scored side by side, the latent one first. */
+static const struct {
+    const char *space, *method, *group, *dataset;
+    run_file file;
+} spaces[] = {
+    {"latent", "kmeans", "/kmeans", "/mu", FILE_LATENTS},
+    {"raw", "kmeans_raw", "/baseline/raw/kmeans", "/x", FILE_HYBRID},
+    {"pca", "kmeans_pca", "/baseline/pca/kmeans", "/x", FILE_PCA},
+};
+enum { SPACES = sizeof spaces / sizeof *spaces };
+
+static tt_status run_cluster(const run_context *run, const tt_provenance *p)
+{
+    char *input[SPACES] = {NULL};
+    tt_cluster_job job[SPACES];
+    tt_status s = TT_OK;
+    for (int i = 0; i < SPACES; i++) {
+        if (s == TT_OK) s = tt_format(&input[i], "%s:%s", run->path[spaces[i].file], spaces[i].dataset);
+        job[i] = (tt_cluster_job){spaces[i].group, input[i]};
+    }
+    s = tt_agree(run->comm, s);
+    if (s == TT_OK)
+        s = tt_cluster(run->comm, &run->config->cluster, p, job, SPACES, run->path[FILE_CLUSTERS]);
+    for (int i = 0; i < SPACES; i++) free(input[i]);
+    return s;
+}
+
+static tt_status run_embed(const run_context *run, const tt_provenance *p)
+{
+    return tt_embed(run->comm, p, run->path[FILE_LATENTS], run->path[FILE_EMBEDDING]);
+}
+
+static tt_status evaluate_truths(const run_context *run, const tt_provenance *p, const tt_evaluate_job *jobs)
+{
+    int32_t *genre = NULL, *language = NULL;
+    const char *manifest = run->path[FILE_MANIFEST], *rows = run->path[FILE_LATENTS];
+    tt_status s = tt_truth_from_manifest(run->comm, manifest, rows, "genre", &genre);
+    if (s == TT_OK) s = tt_truth_from_manifest(run->comm, manifest, rows, "language", &language);
+    tt_truth truths[] = {{"genre", genre}, {"language", language}};
+    if (s == TT_OK) s = tt_evaluate(run->comm, p, jobs, SPACES, truths, 2, run->path[FILE_METRICS]);
+    free(genre);
+    free(language);
+    return s;
+}
+
+static tt_status run_evaluate(const run_context *run, const tt_provenance *p)
+{
+    char *input[SPACES] = {NULL}, *labels[SPACES] = {NULL};
+    tt_evaluate_job job[SPACES];
+    tt_status s = TT_OK;
+    for (int i = 0; i < SPACES; i++) {
+        if (s == TT_OK) s = tt_format(&input[i], "%s:%s", run->path[spaces[i].file], spaces[i].dataset);
+        if (s == TT_OK) s = tt_format(&labels[i], "%s:%s/label", run->path[FILE_CLUSTERS], spaces[i].group);
+        job[i] = (tt_evaluate_job){spaces[i].method, spaces[i].space, input[i], labels[i]};
+    }
+    s = tt_agree(run->comm, s);
+    if (s == TT_OK) s = evaluate_truths(run, p, job);
+    for (int i = 0; i < SPACES; i++) {
+        free(input[i]);
+        free(labels[i]);
+    }
+    return s;
+}
+
+/* The record that the report is whole; its pictures are the result. */
+static tt_status record_report(const char *results, const tt_provenance *p)
+{
+    char *text = NULL;
+    json_t *root = json_pack("{s:{s:s,s:s,s:I}}", "provenance", "tutti", TT_VERSION, "fingerprint",
+                             p->fingerprint, "seed", (json_int_t)p->seed);
+    if (root) text = json_dumps(root, JSON_INDENT(2));
+    json_decref(root);
+    tt_status s =
+        text ? rundir_write(results, "report.json", text) : tt_fail(TT_ERR_MEMORY, "no memory for a report");
+    free(text);
+    return s;
+}
+
+static tt_status run_report(const run_context *run, const tt_provenance *p)
+{
+    tt_report_inputs in = {run->path[FILE_MANIFEST], run->path[FILE_FEATURES], run->path[FILE_MODEL],
+                           run->path[FILE_LATENTS],  run->path[FILE_CLUSTERS], run->path[FILE_EMBEDDING],
+                           run->path[FILE_METRICS]};
+    char *results = NULL;
+    tt_status s = tt_agree(run->comm, tt_format(&results, "%s/results", run->options->directory));
+    if (s == TT_OK) s = tt_report(run->comm, p, &in, results);
+    if (s == TT_OK) s = tt_agree(run->comm, run->comm->rank == 0 ? record_report(results, p) : TT_OK);
+    free(results);
+    return s;
+}
+
+const stage stages[] = {
+    {"scan", 1, FILE_MANIFEST, {FILE_NONE}, "corpus.", true, false, run_scan},
+    {"extract", 1, FILE_FEATURES, {FILE_MANIFEST}, "audio.,features.", false, false, run_extract},
+    {"fuse", 1, FILE_HYBRID, {FILE_FEATURES}, "fuse.pca", false, false, run_fuse},
+    {"train",
+     1,
+     FILE_MODEL,
+     {FILE_HYBRID},
+     "model.,train.beta,train.kl,train.epochs,train.batch,train.opt,train.learning,train.precision,train."
+     "repro,"
+     "train.validation",
+     false,
+     true,
+     run_train},
+    {"encode", 1, FILE_LATENTS, {FILE_MODEL, FILE_HYBRID}, "-", false, false, run_encode},
+    {"pca", 1, FILE_PCA, {FILE_HYBRID}, "model.latent_dim", false, false, run_pca},
+    {"cluster",
+     1,
+     FILE_CLUSTERS,
+     {FILE_LATENTS, FILE_HYBRID, FILE_PCA},
+     "cluster.level,cluster.kmeans.",
+     false,
+     true,
+     run_cluster},
+    {"embed", 1, FILE_EMBEDDING, {FILE_LATENTS}, "-", false, false, run_embed},
+    {"evaluate",
+     1,
+     FILE_METRICS,
+     {FILE_MANIFEST, FILE_LATENTS, FILE_HYBRID, FILE_PCA, FILE_CLUSTERS},
+     "-",
+     false,
+     true,
+     run_evaluate},
+    {"report",
+     1,
+     FILE_REPORT,
+     {FILE_MANIFEST, FILE_FEATURES, FILE_MODEL, FILE_LATENTS, FILE_CLUSTERS, FILE_EMBEDDING, FILE_METRICS},
+     "-",
+     false,
+     true,
+     run_report},
+};
+const int n_stages = (int)(sizeof stages / sizeof *stages);
