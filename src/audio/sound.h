@@ -1,0 +1,28 @@
+/* A track opened by its decoder. */
+#ifndef TUTTI_AUDIO_SOUND_H
+#define TUTTI_AUDIO_SOUND_H
+
+#include "source.h"
+
+#include <sndfile.h>
+#include <stdio.h>
+
+typedef struct sound {
+    source *src;   /**< owned; on the heap, for the decoder keeps its address */
+    SNDFILE *file; /**< NULL unless the status was soft */
+    FILE *null;    /**< where the MPEG decoder's remarks go; owned */
+    SF_INFO info;
+    bool estimated; /**< info.frames is a guess (MPEG audio has no length of its own) */
+    bool unknown;   /**< info.frames says nothing */
+} sound;
+
+/** Open and look at the header. *status as tt_audio_open(). @return TT_OK or TT_ERR_MEMORY. sound_close()
+ * after either. */
+tt_status sound_open(const tt_track *track, sound *out, tt_track_status *status);
+
+/** Read up to n frames, interleaved [n, channels]; 0 at the end or where decoding fails. */
+int64_t sound_read(sound *s, float *frames, int64_t n);
+
+void sound_close(sound *s);
+
+#endif

@@ -1,0 +1,36 @@
+/* The bytes of one track: a plain file, or a member of a shard read in place. */
+#ifndef TUTTI_AUDIO_SOURCE_H
+#define TUTTI_AUDIO_SOURCE_H
+
+#include "tutti/audio.h"
+
+enum { SOURCE_BUFFER = 65536 };
+
+typedef struct source {
+    int fd;               /**< -1 if closed */
+    int64_t begin, bytes; /**< of the audio within the file */
+    int64_t at;           /**< the next byte to read, from begin */
+    bool cut;             /**< the audio ends before its container says (see container_check) */
+    int error;            /**< errno of the last read that failed, or 0 */
+    int64_t patch_at;     /**< where `patch` stands instead of what the file says; -1 for nowhere */
+    unsigned char patch[4];
+    int64_t buffer_at, buffer_n; /**< what the buffer holds */
+    unsigned char *buffer;       /**< [SOURCE_BUFFER] owned */
+    char *name;                  /**< "FILE" or "SHARD: MEMBER", for messages; owned */
+} source;
+
+/** Open a track's bytes. *status is TT_TRACK_OK, or says why not, with a message. Not collective.
+ *  @return TT_OK or TT_ERR_MEMORY. Free with source_close(), whatever came back. */
+tt_status source_open(const tt_track *track, source *out, tt_track_status *status);
+
+/** Read up to n bytes at `at` (from the audio's begin) without moving; fewer only at the end or on an error.
+ */
+int64_t source_peek(source *src, int64_t at, void *data, int64_t n);
+
+void source_close(source *src);
+
+/** Compare what the container says of its length with what is there: sets src->cut, and mends a WAV whose
+ * writer could not seek back to fill in the length. */
+void container_check(source *src);
+
+#endif
