@@ -178,10 +178,10 @@ static void drop_bad(tt_audio *a)
 static tt_track_status judge_end(const tt_audio *a)
 {
     const sound *s = &a->sound;
-    int64_t missing = s->unknown ? 0 : s->info.frames - a->decoded;
+    int64_t missing = s->info.frames == SF_COUNT_MAX ? 0 : s->info.frames - a->decoded;
     int64_t slack = s->estimated ? 3 * 1152 + s->info.frames / 200 : 0;
     bool failed = sf_error(s->file) != SF_ERR_NO_ERROR || s->src->error != 0;
-    if (missing <= slack && !failed && !s->src->cut) return TT_TRACK_OK;
+    if (a->decoded > 0 && missing <= slack && !failed && !s->src->cut) return TT_TRACK_OK;
     const char *why = s->src->error ? strerror(s->src->error) : "the data ends early or is damaged";
     tt_fail(TT_ERR_INPUT, "%s: %s after %.2f s of %.2f s", s->src->name, why, (double)a->decoded / a->from,
             (double)a->frames / a->to);
