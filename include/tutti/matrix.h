@@ -4,32 +4,42 @@
 
 #include "tutti/comm.h"
 
-/** Rows are dealt by tt_partition(rows, TT_BLOCK_ROWS, ...); ranks may own none. Row-major. */
+/** Rows are dealt by tt_partition(rows, TT_BLOCK_ROWS, ...); ranks may own none. Row-major.
+ *
+ * Element (i, j) stands for the value shift[j] + data[i, j]. float32 input is kept as it is and has shift 0.
+ * A column of wider input (float64, integers) whose mean is large beside its spread is stored about that
+ * mean, since rounding to float32 would otherwise wipe out its structure. Distances do not feel the shift;
+ * who needs the values themselves adds it. */
 typedef struct tt_matrix {
     const tt_comm *comm; /**< not owned */
     int64_t rows;        /**< over all ranks */
     int64_t first;       /**< global row of data[0] */
     int64_t count;       /**< rows on this rank */
     int64_t cols;
-    float *data;          /**< [count, cols] owned */
-    unsigned char *valid; /**< [count] owned: 0 for a row that holds no features (see /valid); never NULL */
+    float *data;          /**< [count, cols] owned; zeros follow up to a whole block of TT_BLOCK_ROWS rows */
+    double *shift;        /**< [cols] owned, the same on every rank; never NULL */
+    unsigned char *valid; /**< [count] owned: 0 for a row that holds no features (see /valid); never NULL;
+                             zeros follow up to a whole block */
     int64_t n_valid;      /**< valid rows over all ranks */
     char *name;           /**< "FILE.h5:/x", for messages; owned */
 } tt_matrix;
 
-/** Read "FILE.h5:/path" (float32 or float64, two or more dimensions; the trailing ones are flattened). Where
- * the file has a dataset /valid with as many rows, it marks the rows to use. A valid row with Inf or NaN is
- * an error naming it. Collective. @return TT_OK, TT_ERR_IO, TT_ERR_INPUT, TT_ERR_MEMORY. Free with
- * tt_matrix_free(). */
+/** Read "FILE.h5:/path" (any float or integer type, one or more dimensions: one dimension is one column, the
+ * trailing ones of three or more are flattened). Where the file has a dataset /valid with as many rows, it
+ * marks the rows to use; rows that are not valid are stored as zeros. Zero rows are a legal matrix. Inf or
+ * NaN in a valid row is an error naming it, and so is a value beyond float32. Collective.
+ *  @return TT_OK, TT_ERR_IO, TT_ERR_INPUT, TT_ERR_MEMORY, the same on every rank; on failure *out is empty
+ * and needs no tt_matrix_free(), which is harmless */
 tt_status tt_matrix_read(const tt_comm *comm, const char *spec, const char *default_dataset, tt_matrix *out);
 
-/** An uninitialised-to-zero matrix of the standard partition, all rows valid. Collective. */
+/** A matrix of zeros of the standard partition, all rows valid, shift 0. Collective. */
 tt_status tt_matrix_new(const tt_comm *comm, const char *name, int64_t rows, int64_t cols, tt_matrix *out);
 
+/** Free what *matrix owns. */
 void tt_matrix_free(tt_matrix *matrix);
 
-/** Column mean and standard deviation (population) of the valid rows, in double, the same bits on any rank
- * count.
+/** Column mean (shift included) and standard deviation (population) of the valid rows, in double, the same
+ * bits on any rank count; zeros if no row is valid.
  *  @param[out] mean, deviation  [cols] each, provided by the caller. Collective. */
 tt_status tt_matrix_moments(const tt_matrix *x, double *mean, double *deviation);
 
