@@ -199,7 +199,7 @@ static tt_status read_matrix(const tt_comm *comm, tt_store *store, const char *s
                              tt_matrix *out)
 {
     tt_column column;
-    int64_t cols;
+    int64_t cols = 0;
     TT_TRY(matrix_shape(store, dataset, &column, &cols));
     TT_TRY(tt_matrix_new(comm, spec, column.dims[0], cols, out));
     tt_status s = read_valid(store, out);
