@@ -14,33 +14,40 @@ ifeq ($(origin CC),default)
 CC      := gcc
 endif
 
-# --- libraries: $(call cflags,pkg-config name,VARIABLE) and $(call libs,pkg-config name,VARIABLE,-lname)
-cflags = $(if $($(2)),-isystem $($(2))/include,$(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(1) 2>/dev/null)))
-libs   = $(if $($(2)),-L$($(2))/lib -Wl$(comma)-rpath$(comma)$($(2))/lib $(3),$(or $(shell pkg-config --libs $(1) 2>/dev/null),$(3)))
+# --- libraries: $(call cflags,pkg-config names,VARIABLE) and $(call libs,pkg-config names,VARIABLE,-lname)
+# Of several names the first that pkg-config knows is taken: Debian's, then upstream's.
 comma := ,
+known  = $(firstword $(foreach name,$(1),$(shell pkg-config --exists $(name) 2>/dev/null && echo $(name))))
+cflags = $(if $($(2)),-isystem $($(2))/include,$(if $(known),$(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(known)))))
+libs   = $(if $($(2)),-L$($(2))/lib -Wl$(comma)-rpath$(comma)$($(2))/lib $(3),$(or $(if $(known),$(shell pkg-config --libs $(known))),$(3)))
 
 MPI_CFLAGS := $(or $(call cflags,ompi-c,MPI_DIR),$(patsubst -I%,-isystem %,$(filter -I%,$(shell mpicc --showme:compile 2>/dev/null))))
 MPI_LIBS   := $(or $(if $(MPI_DIR)$(shell pkg-config --exists ompi-c && echo y),$(call libs,ompi-c,MPI_DIR,-lmpi)),$(shell mpicc --showme:link 2>/dev/null))
 
-LIB_CFLAGS = $(MPI_CFLAGS) $(call cflags,hdf5-openmpi,HDF5_DIR) $(call cflags,fftw3f,FFTW_DIR) \
+# A serial OpenBLAS must win over a threaded one that is installed beside it, also where ScaLAPACK asks for a BLAS:
+# an RPATH (not RUNPATH) reaches the libraries of libraries.
+BLAS_FOLDER := $(if $(OPENBLAS_DIR),,$(patsubst -L%,%,$(filter -L%,$(shell pkg-config --libs-only-L openblas 2>/dev/null))))
+BLAS_FOLDER := $(firstword $(wildcard $(addsuffix /../openblas-serial,$(BLAS_FOLDER))) $(BLAS_FOLDER))
+BLAS_RPATH  := $(if $(BLAS_FOLDER),-L$(abspath $(BLAS_FOLDER)) -Wl$(comma)--disable-new-dtags$(comma)-rpath$(comma)$(abspath $(BLAS_FOLDER)))
+
+LIB_CFLAGS := $(MPI_CFLAGS) $(call cflags,hdf5-openmpi hdf5,HDF5_DIR) $(call cflags,fftw3f,FFTW_DIR) \
   $(call cflags,openblas,OPENBLAS_DIR) $(call cflags,sndfile,SNDFILE_DIR) $(call cflags,soxr,SOXR_DIR) \
   $(call cflags,libarchive,ARCHIVE_DIR) $(call cflags,libcyaml,CYAML_DIR) $(call cflags,yaml-0.1,YAML_DIR) \
   $(call cflags,jansson,JANSSON_DIR) $(call cflags,libxxhash,XXHASH_DIR) $(call cflags,random123,RANDOM123_DIR)
-LIB_LIBS = $(call libs,hdf5-openmpi,HDF5_DIR,-lhdf5) $(call libs,fftw3f,FFTW_DIR,-lfftw3f) \
-  $(call libs,scalapack-openmpi,SCALAPACK_DIR,-lscalapack) $(call libs,openblas,OPENBLAS_DIR,-lopenblas) \
+LIB_LIBS := $(BLAS_RPATH) $(call libs,hdf5-openmpi hdf5,HDF5_DIR,-lhdf5) $(call libs,fftw3f,FFTW_DIR,-lfftw3f) \
+  $(call libs,scalapack-openmpi scalapack,SCALAPACK_DIR,-lscalapack) $(call libs,openblas,OPENBLAS_DIR,-lopenblas) \
   $(call libs,sndfile,SNDFILE_DIR,-lsndfile) $(call libs,soxr,SOXR_DIR,-lsoxr) \
   $(call libs,libarchive,ARCHIVE_DIR,-larchive) $(call libs,libcyaml,CYAML_DIR,-lcyaml) \
   $(call libs,yaml-0.1,YAML_DIR,-lyaml) $(call libs,jansson,JANSSON_DIR,-ljansson) $(MPI_LIBS) -lm
-LIB_CFLAGS := $(LIB_CFLAGS)
-LIB_LIBS   := $(LIB_LIBS)
-# A serial OpenBLAS must win over a threaded one that is installed beside it.
-BLAS_RPATH := $(patsubst -L%,-Wl$(comma)-rpath$(comma)%,$(filter -L%,$(shell pkg-config --libs-only-L openblas 2>/dev/null)))
+CMOCKA_LIBS := $(call libs,cmocka,CMOCKA_DIR,-lcmocka)
+CMOCKA_CFLAGS := $(call cflags,cmocka,CMOCKA_DIR)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion
 CFLAGS   ?= -O3 -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(if $(ARCH),-march=$(ARCH)) -ffp-contract=fast -fno-math-errno \
   -fopenmp-simd $(WARNINGS) -Iinclude -Isrc -DTT_VERSION='"$(VERSION)"' $(SANITIZE) $(LIB_CFLAGS)
-ALL_LIBS = $(SANITIZE) $(LDFLAGS) $(BLAS_RPATH) $(LIB_LIBS)
+TEST_CFLAGS = $(ALL_CFLAGS) -Itests -DTT_TESTS='"$(CURDIR)/tests"' $(CMOCKA_CFLAGS)
+ALL_LIBS = $(SANITIZE) $(LDFLAGS) $(LIB_LIBS)
 
 LIB_SRC  := $(filter-out src/cli/%,$(wildcard src/*/*.c))
 CLI_SRC  := $(wildcard src/cli/*.c)
@@ -48,6 +55,11 @@ TEST_SRC := $(wildcard tests/*/test_*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
+FORMATTED := $(wildcard include/tutti/*.h src/*/*.[ch] tests/*.h tests/*/*.[ch])
+SCRIPTS  := $(wildcard tools/*.sh tests/*/*.sh jobs/*.sbatch jobs/*.conf) tests/run .ci/run
+
+# A make inside make uses every core, unless the user said how many.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 all: $(BUILD)/tutti ## build the program and the library
 
@@ -58,15 +70,91 @@ $(BUILD)/libtutti.a: $(LIB_OBJ)
 	rm -f $@
 	ar rcs $@ $^
 
+# The .d file beside an object names the headers for the object and for its lint stamp.
+DEPEND = -MMD -MP -MT $@ -MT $(BUILD)/lint/$(<:.c=.ok)
+
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) $(DEPEND) -c -o $@ $<
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libtutti.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests -DTT_TESTS='"$(CURDIR)/tests"' -MMD -MP -o $@ $< $(BUILD)/libtutti.a $(call libs,cmocka,CMOCKA_DIR,-lcmocka) $(ALL_LIBS)
+	$(CC) $(TEST_CFLAGS) $(DEPEND) -o $@ $< $(BUILD)/libtutti.a $(CMOCKA_LIBS) $(ALL_LIBS)
 
 tests: $(TESTS)
+
+# --- set-up.  Flags above come from pkg-config when make starts: what needs them is made by a second make.
+deps: ## install the libraries and tools that are missing (apt), or say how
+	@tools/deps.sh
+
+$(BUILD)/deps-%: tools/deps.sh
+	@tools/deps.sh $(subst +, ,$*)
+	@mkdir -p $(@D) && touch $@
+
+demo: $(BUILD)/deps-build+plots ## from nothing to genres: synthetic music, the whole line on RANKS ranks
+	@$(SUBMAKE) all
+	@. tools/mpienv.sh; test -e data/demo || mpirun -n $(RANKS) $(BUILD)/tutti synth --tracks 120 --out data/demo
+	@. tools/mpienv.sh; mpirun -n $(RANKS) $(BUILD)/tutti run configs/demo.yaml --run run/demo
+
+demo-music: $(BUILD)/deps-build+plots ## the same on eleven hours of real music from Debian packages
+	@$(SUBMAKE) all
+	@tools/demo-music.sh data/music
+	@. tools/mpienv.sh; mpirun -n $(RANKS) $(BUILD)/tutti run configs/music.yaml --run run/music
+
+# --- tests
+check: $(BUILD)/deps-build+plots+test+try-slurm ## build and run every test: 1, 2, 3, 5, 8 ranks, lint, SLURM
+	@$(SUBMAKE) all tests
+	@tests/run -b $(BUILD)
+
+check-slurm: $(BUILD)/deps-build+plots+slurm ## run jobs/pipeline.sbatch on a real SLURM of several nodes on this machine
+	@$(SUBMAKE) all
+	@tests/run -b $(BUILD) slurm/
+
+asan: ## the tests under the address and undefined-behaviour sanitizers, 1 and 3 ranks
+	@$(SUBMAKE) BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer' \
+	  SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' all tests
+	@ASAN_OPTIONS=fast_unwind_on_malloc=0 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
+	  tests/run -b $(BUILD)/asan -n "1 3" -c
+
+# --- lint: a stamp per file, so that a second run looks only at what changed
+LINTED := $(patsubst %.c,$(BUILD)/lint/%.ok,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC)) $(SCRIPTS:%=$(BUILD)/lint/%.ok)
+
+lint: ## clang-format, clang-tidy, cppcheck and shellcheck
+	@clang-format --dry-run -Werror $(FORMATTED)
+	@$(SUBMAKE) -k -Otarget lint-files
+
+lint-files: $(LINTED)
+
+CPPCHECK := cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,performance,portability \
+  --suppress=missingIncludeSystem -Iinclude -Isrc -Itests
+
+$(BUILD)/lint/%.ok: %.c .clang-tidy Makefile
+	@mkdir -p $(@D)
+	@echo lint $<
+	@clang-tidy --quiet --warnings-as-errors='*' $< -- $(TEST_CFLAGS) 2>&1 | { ! grep -vE '^[0-9]+ warnings? (generated|treated)'; }
+	@$(CPPCHECK) $<
+	@touch $@
+
+$(SCRIPTS:%=$(BUILD)/lint/%.ok): $(BUILD)/lint/%.ok: %
+	@mkdir -p $(@D)
+	@echo lint $<
+	@shellcheck -x -s bash $<
+	@touch $@
+
+format: ## lay out the C files by .clang-format
+	clang-format -i $(FORMATTED)
+
+# --- install
+install: all ## install below PREFIX (and DESTDIR): program, library, headers, pkg-config, man page, configs, jobs
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include/tutti share/man/man1 share/tutti/configs share/tutti/jobs)
+	install -m 755 $(BUILD)/tutti $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(BUILD)/libtutti.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 include/tutti/*.h $(DESTDIR)$(PREFIX)/include/tutti/
+	install -m 644 tools/tutti.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(wildcard configs/*.yaml) $(DESTDIR)$(PREFIX)/share/tutti/configs/
+	install -m 644 jobs/* $(DESTDIR)$(PREFIX)/share/tutti/jobs/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@CFLAGS@|$(LIB_CFLAGS)|' -e 's|@LIBS@|$(LIB_LIBS)|' \
+	  tools/tutti.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tutti.pc
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -75,4 +163,4 @@ clean: ## remove the build
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:=.d)
-.PHONY: all tests help clean
+.PHONY: all tests deps demo demo-music check check-slurm asan lint lint-files format install help clean
