@@ -35,17 +35,19 @@ wait_for() { # stage file: until it is being written, or the run is over
 cuts=0
 for i in $(seq "${KILLS:-10}"); do
     dir=cut$i
-    [ $((i % 2)) = 0 ] && file=features.h5 stage=extract || { file=model.h5 stage=train; }
+    file=model.h5 stage=train before=hybrid.h5
+    if [ $((i % 2)) = 0 ]; then file=features.h5 stage=extract before=features.h5.part; fi
     (run "$dir") >out 2>err2 &
     runner=$!
-    [ $stage = extract ] && wait_for "$dir/features.h5.part" || wait_for "$dir/hybrid.h5"
-    sleep "$(awk -v t="$(took $stage)" -v r=$RANDOM 'BEGIN { print t * r / 32768 }')"
+    wait_for "$dir/$before"
+    sleep "$(awk -v t="$(took "$stage")" -v r="$RANDOM" 'BEGIN { print t * r / 32768 }')"
     mapfile -t pids < <(victims "$dir")
     if [ ${#pids[@]} -gt 0 ]; then
         kill -9 "${pids[$((RANDOM % ${#pids[@]}))]}" 2>/dev/null || true
     fi
-    wait "$runner" 2>/dev/null && killed=no || killed=yes
-    [ $killed = yes ] && [ ! -e "$dir/$file" ] && cuts=$((cuts + 1))
+    killed=yes
+    if wait "$runner" 2>/dev/null; then killed=no; fi
+    [ "$killed" = yes ] && [ ! -e "$dir/$file" ] && cuts=$((cuts + 1))
     for published in "$dir"/*.h5; do
         [ -e "$published" ] || continue
         "$TT_BUILD/tutti" verify "$published" >out 2>&1 || { echo "$published is not whole after a kill:"; cat out; exit 1; }

@@ -38,4 +38,6 @@ grep -q "cluster  *done" err || { echo "k was changed, but cluster was not redon
 # a track less: the corpus is scanned again
 rm "$(find corpus/audio -type f | sort | head -n 1)"
 run 2 >out 2>err
-grep -q "scan  *done" err && grep -q "extract  *done" err || { echo "a track was removed, but scan was not redone"; cat err; exit 1; }
+for stage in scan extract; do
+    grep -q "$stage  *done" err || { echo "a track was removed, but $stage was not redone"; cat err; exit 1; }
+done
