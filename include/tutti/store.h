@@ -65,8 +65,14 @@ const char *tt_store_path(const tt_store *store);
  * TT_TEXT). */
 tt_status tt_store_column(tt_store *store, const char *name, tt_column *column, bool *found);
 
-/** Add one more dataset while writing, when its size is known late (failures). Structure changes for a
- * moment: call it only when all raw rows are written. Collective. */
+/** Paths of all datasets but the checksums, sorted, as one block to free(). Not collective. */
+tt_status tt_store_list(tt_store *store, char ***names, int *n);
+
+/** Names of the attributes of an object, in the same form. Not collective. */
+tt_status tt_store_attributes(tt_store *store, const char *object, char ***names, int *n);
+
+/** Add one more dataset while writing, when its size is known late (failures). Structure changes for a moment:
+ *  call it only when all raw rows are written. Collective. */
 tt_status tt_store_add_column(tt_store *store, const tt_column *column);
 
 /** Write rows [first, first + count) from data [count, ...] of the column's own type, with checksums. The
@@ -85,8 +91,8 @@ tt_status tt_store_rows_done(tt_store *store, const char *name, int64_t first, i
 tt_status tt_store_read(tt_store *store, const char *name, int64_t first, int64_t count, tt_type as,
                         void *data);
 
-/** Attributes of a dataset or group ("/" is the file). Setting: collective, same values on every rank, only
- * between create and publish. Getting: not collective; *out is NULL / found false if there is none. */
+/** Attributes of a dataset or group ("/" is the file). Setting: collective, same values on every rank, only between
+ *  create and publish; they are written when the structure changes next, so a resumed run sets them again. Getting: not collective; *out is NULL / found false if there is none. */
 tt_status tt_store_set_text(tt_store *store, const char *object, const char *attribute, const char *value);
 tt_status tt_store_set_number(tt_store *store, const char *object, const char *attribute, double value);
 tt_status tt_store_set_names(tt_store *store, const char *object, const char *attribute,

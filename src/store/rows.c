@@ -1,0 +1,123 @@
+#include "store/internal.h"
+
+#include "tutti/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One transfer: MPI-IO counts bytes in an int. */
+static const int64_t transfer_bytes = INT64_C(512) << 20;
+
+typedef struct transfer {
+    const tt_store *store;
+    char *data;
+    size_t element;
+    hid_t memory;
+} transfer;
+
+static int64_t transfer_elements(size_t element)
+{
+    return transfer_bytes / (int64_t)(element > 0 ? element : 1);
+}
+
+/* MPI-IO says "I/O error" and no more; the system itself says "No space left on device" when it is asked to
+ * write the same bytes to the same place. Where it takes them this time, the write is done. */
+static tt_status write_plainly(const transfer *t, const column *c, const piece *p, const char *data)
+{
+    haddr_t start = H5Dget_offset(c->data);
+    if (start == HADDR_UNDEF)
+        return h5_fail(TT_ERR_IO, "cannot write %s to %s", c->shape.name, store_file(t->store));
+    int64_t before = 0; /* elements of the dataset before the piece */
+    for (int i = 0; i < c->shape.n_dims; i++) before = before * c->shape.dims[i] + (int64_t)p->start[i];
+    off_t at = (off_t)start + (off_t)(before * (int64_t)t->element);
+    size_t left = (size_t)p->elements * t->element;
+    while (left > 0) {
+        ssize_t n = pwrite(t->store->fd, data, left, at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0)
+            return tt_fail(TT_ERR_IO, "cannot write %s to %s: %s", c->shape.name, t->store->part,
+                           strerror(errno));
+        data += n;
+        at += n;
+        left -= (size_t)n;
+    }
+    return TT_OK;
+}
+
+static tt_status write_piece(void *context, const column *c, const piece *p)
+{
+    transfer *t = context;
+    const char *data = t->data + p->at * (int64_t)t->element;
+    return piece_write(c, p, t->memory, data) ? TT_OK : write_plainly(t, c, p, data);
+}
+
+static tt_status read_piece(void *context, const column *c, const piece *p)
+{
+    transfer *t = context;
+    if (piece_read(c, p, t->memory, t->data + p->at * (int64_t)t->element)) return TT_OK;
+    return h5_fail(TT_ERR_IO, "cannot read %s of %s", c->shape.name, store_file(t->store));
+}
+
+static tt_status find_to_write(tt_store *store, const char *name, int64_t first, int64_t count, column **c)
+{
+    if (!store->part) return tt_fail(TT_ERR_INTERNAL, "%s is open for reading", store->path);
+    TT_TRY(column_need(store, name, c));
+    TT_TRY(column_check_range(store, *c, first, count));
+    int64_t block = (*c)->shape.block_rows, end = first + count;
+    if (first % block == 0 && (end % block == 0 || end == (*c)->shape.dims[0])) return TT_OK;
+    return tt_fail(TT_ERR_INTERNAL, "%s: rows %lld to %lld of %s are not whole blocks of %lld", store->part,
+                   (long long)first, (long long)end, name, (long long)block);
+}
+
+tt_status tt_store_write(tt_store *store, const char *name, int64_t first, int64_t count, const void *data)
+{
+    column *c;
+    TT_TRY(find_to_write(store, name, first, count, &c));
+    if (count == 0) return TT_OK;
+    transfer t = {store, (char *)data, type_bytes(c->shape.type, c->shape.text_bytes), c->memory};
+    TT_TRY(for_pieces(c, first, count, transfer_elements(t.element), write_piece, &t));
+    return blocks_write(store, c, first, count, data);
+}
+
+static bool stop_unless_sound(void *context, int64_t block, block_state state)
+{
+    (void)block;
+    *(bool *)context = state == BLOCK_SOUND;
+    return state == BLOCK_SOUND;
+}
+
+tt_status tt_store_rows_done(tt_store *store, const char *name, int64_t first, int64_t count, bool *done)
+{
+    column *c;
+    *done = true;
+    TT_TRY(find_to_write(store, name, first, count, &c));
+    int64_t block = c->shape.block_rows;
+    if (count == 0) return TT_OK;
+    return blocks_check(store, c, first / block, (first + count - 1) / block + 1, stop_unless_sound, done);
+}
+
+tt_status tt_store_read(tt_store *store, const char *name, int64_t first, int64_t count, tt_type as,
+                        void *data)
+{
+    column *c;
+    TT_TRY(column_need(store, name, &c));
+    TT_TRY(column_check_range(store, c, first, count));
+    TT_TRY(column_settle(c));
+    if ((as == TT_TEXT) != (c->shape.type == TT_TEXT))
+        return tt_fail(TT_ERR_INPUT, "%s: %s holds %s", store->path, name,
+                       as == TT_TEXT ? "numbers, not text" : "text, not numbers");
+    if (count == 0) return TT_OK;
+    if (c->variable_text) {
+        tt_status s = column_read_texts(c, first, count, data);
+        return s == TT_OK ? s : tt_fail_because(s, "%s", store->path);
+    }
+    bool same = as == c->shape.type;
+    if (!same) TT_TRY(blocks_check_memory(store, c, first, count, NULL));
+    transfer t = {store, data, type_bytes(as, c->shape.text_bytes), c->memory};
+    if (!same) t.memory = h5_type(as, 0);
+    tt_status s = for_pieces(c, first, count, transfer_elements(t.element), read_piece, &t);
+    if (!same) h5_close(t.memory);
+    if (s == TT_OK && same) s = blocks_check_memory(store, c, first, count, data);
+    return s;
+}
