@@ -1,0 +1,84 @@
+/* Squared Euclidean distances in tiles: the kernel that clustering and scores share.
+ *
+ * A tile is a block of TT_BLOCK_ROWS rows of this rank against a set of points, by one GEMM of a shape that
+ * does not depend on the rank count, |a|^2 - 2 a.b + |b|^2 in float32 with a proven error bound; who must
+ * decide between near values measures those again by tt_distance(). A tour shows every rank all rows of the
+ * matrix, block by block in ascending order, so that sums over it have one order on any rank count. */
+#ifndef TUTTI_DISTANCE_H
+#define TUTTI_DISTANCE_H
+
+#include "tutti/matrix.h"
+
+/** The rows of a matrix made ready for tiles. Where a column's mean is large beside its spread (more than
+ * four deviations) the mean is taken off, rounded to float32, since the expansion above would cancel.
+ * Free with tt_points_free(). */
+typedef struct tt_points {
+    const tt_matrix *x; /**< not owned; must outlive this */
+    float *origin;      /**< [cols] what was taken off x->data; owned, the same on every rank */
+    const float *data;  /**< [count, cols] rows, zeros up to a whole block; x->data itself if origin is 0 */
+    float *norm;        /**< [count] squared lengths, zeros up to a whole block; owned */
+    float *centred;     /**< owned rows behind `data`, NULL if data is x->data */
+} tt_points;
+
+/** Collective. @return TT_OK or TT_ERR_MEMORY, the same on every rank */
+tt_status tt_points_new(const tt_matrix *x, tt_points *out);
+
+void tt_points_free(tt_points *points);
+
+/** Points on the other side of a tile, transposed for the GEMM. */
+typedef struct tt_targets {
+    int64_t n;            /**< columns of the tile */
+    const float *columns; /**< [cols, n] */
+    const float *norm;    /**< [n] squared lengths */
+} tt_targets;
+
+/** Transpose points [n, cols] into columns [cols, n]. Not collective. */
+void tt_distance_transpose(const float *points, int64_t n, int64_t cols, float *columns);
+
+/** Squared distances of TT_BLOCK_ROWS rows to n targets, not below 0. Not collective.
+ *  @param[in]  rows, norm  [TT_BLOCK_ROWS, cols] and [TT_BLOCK_ROWS]
+ *  @param[out] tile        [TT_BLOCK_ROWS, n]
+ *  |tile - true| <= tt_distance_slack(cols) * (norm of the row + norm of the target) */
+tt_status tt_distance_tile(const float *rows, const float *norm, int64_t cols, const tt_targets *targets,
+                           float *tile);
+
+/** As above without the rows' norms: tile = |b|^2 - 2 a.b, which has its minimum at the nearest target. */
+tt_status tt_distance_tile_relative(const float *rows, int64_t cols, const tt_targets *targets, float *tile);
+
+/** Bound on the error of a tile, relative to the sum of both norms. */
+double tt_distance_slack(int64_t cols);
+
+/** Squared distance of two points by their differences, in double. */
+double tt_distance(const float *a, const float *b, int64_t cols);
+
+/** One block of global rows, seen on a tour. */
+typedef struct tt_block {
+    int64_t first;              /**< global row; a multiple of TT_BLOCK_ROWS */
+    int64_t count;              /**< rows that exist, at most TT_BLOCK_ROWS; the rest are zeros */
+    const float *rows;          /**< [TT_BLOCK_ROWS, cols] */
+    tt_targets targets;         /**< the same rows: n is TT_BLOCK_ROWS */
+    const unsigned char *valid; /**< [TT_BLOCK_ROWS] */
+    const void *extra;          /**< [TT_BLOCK_ROWS] what the caller sent along, zeros for missing rows */
+} tt_block;
+
+/** A run of blocks, as many as fit a megabyte or two: go through the rank's own rows once per chunk. */
+typedef struct tt_chunk {
+    int64_t n;
+    const tt_block *block; /**< [n] */
+} tt_chunk;
+
+typedef struct tt_tour tt_tour;
+
+/** Start a tour: each rank's rows are broadcast in turn, the next chunk while this one is worked on. Memory
+ * per rank does not grow with n. Every rank calls tt_tour_next() until it gives false, or tt_tour_free() at
+ * the same point everywhere. Collective.
+ *  @param extra        [count] of this rank's rows, `extra_bytes` each, sent along (labels); NULL if 0 bytes
+ *  @return TT_OK or TT_ERR_MEMORY, the same on every rank */
+tt_status tt_tour_new(const tt_points *points, const void *extra, size_t extra_bytes, tt_tour **out);
+
+/** The next chunk, valid until the next call; false at the end. Collective. */
+bool tt_tour_next(tt_tour *tour, tt_chunk *chunk);
+
+void tt_tour_free(tt_tour *tour);
+
+#endif
