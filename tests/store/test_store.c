@@ -28,12 +28,24 @@ static void fill(const tt_column *c, int64_t first, int64_t count, void *data)
     for (int64_t k = 0; k < count * width; k++) {
         double v = value_of(c->type, first + k / width, k % width);
         switch (c->type) {
-        case TT_U8: ((uint8_t *)data)[k] = (uint8_t)v; break;
-        case TT_I32: ((int32_t *)data)[k] = (int32_t)v; break;
-        case TT_I64: ((int64_t *)data)[k] = (int64_t)v; break;
-        case TT_U64: ((uint64_t *)data)[k] = (uint64_t)v; break;
-        case TT_F32: ((float *)data)[k] = (float)v; break;
-        case TT_F64: ((double *)data)[k] = v; break;
+        case TT_U8:
+            ((uint8_t *)data)[k] = (uint8_t)v;
+            break;
+        case TT_I32:
+            ((int32_t *)data)[k] = (int32_t)v;
+            break;
+        case TT_I64:
+            ((int64_t *)data)[k] = (int64_t)v;
+            break;
+        case TT_U64:
+            ((uint64_t *)data)[k] = (uint64_t)v;
+            break;
+        case TT_F32:
+            ((float *)data)[k] = (float)v;
+            break;
+        case TT_F64:
+            ((double *)data)[k] = v;
+            break;
         case TT_TEXT: {
             char text[32];
             memset((char *)data + k * c->text_bytes, 0, (size_t)c->text_bytes);
@@ -93,7 +105,12 @@ static void all_types(int64_t rows, tt_column c[7])
 {
     static const char *const names[] = {"/u8", "/a/i32", "/a/i64", "/a/b/u64", "/f32", "/f64", "/text"};
     for (int t = 0; t < 7; t++) {
-        c[t] = (tt_column){.name = names[t], .type = (tt_type)t, .n_dims = 1 + t % 3, .block_rows = t == 4 ? 5 : t == 2 ? 1 : 0};
+        c[t] = (tt_column){.name = names[t],
+                           .type = (tt_type)t,
+                           .n_dims = 1 + t % 3,
+                           .block_rows = t == 4   ? 5
+                                         : t == 2 ? 1
+                                                  : 0};
         c[t].dims[0] = rows;
         c[t].dims[1] = t % 3 > 0 ? WIDE : 0;
         c[t].dims[2] = t % 3 > 1 ? 2 : 0;
