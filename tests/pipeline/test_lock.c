@@ -41,7 +41,7 @@ static void takes(const char *path)
     assert_int_equal(access(path, F_OK), -1);
 }
 
-static void test_free(void **state)
+static void test_nobody_has_it(void **state)
 {
     (void)state;
     takes(lock_path());
@@ -102,7 +102,7 @@ static void test_cannot_be_written(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_free),
+    cmocka_unit_test(test_nobody_has_it),
     cmocka_unit_test(test_holder_is_dead),
     cmocka_unit_test(test_holder_is_silent),
     cmocka_unit_test(test_holder_was_requeued),
