@@ -196,8 +196,7 @@ tt_status blocks_write(const tt_store *store, const column *c, int64_t first, in
         int64_t i = (b - begin) % 1024;
         sums[i] = tt_checksum(at, (size_t)((r.end - r.begin) * c->row_bytes));
         if ((i == 1023 || b == end - 1) && !checksums_move(c, b - i, i + 1, sums, true))
-            return h5_fail(TT_ERR_IO, "cannot write the checksums of %s to %s", c->shape.name,
-                           store_file(store));
+            TT_TRY(write_plainly(store, c, c->check, (b - i) * 8, (i + 1) * 8, sums));
     }
     return TT_OK;
 }

@@ -150,6 +150,12 @@ tt_status for_pieces(const column *c, int64_t first, int64_t count, int64_t max_
 bool piece_read(const column *c, const piece *p, hid_t memory, void *data);
 bool piece_write(const column *c, const piece *p, hid_t memory, const void *data);
 
+/** Write again what MPI-IO could not, by plain POSIX I/O at byte `at` of an allocated dataset. MPI-IO says
+ * "I/O error" and no more; the system says "No space left on device". Where it takes the bytes this time,
+ * they are written. */
+tt_status write_plainly(const tt_store *store, const column *c, hid_t dataset, int64_t at, int64_t bytes,
+                        const void *data);
+
 /* blocks.c: checksums */
 
 typedef enum block_state { BLOCK_SOUND, BLOCK_ABSENT, BLOCK_DAMAGED } block_state;

@@ -1,6 +1,7 @@
 #include "store/internal.h"
 
 #include <string.h>
+#include <unistd.h>
 
 typedef struct walk {
     const column *column;
@@ -86,4 +87,24 @@ bool piece_write(const column *c, const piece *p, hid_t memory, const void *data
     bool ok = select_piece(c, p, &s) && H5Dwrite(c->data, memory, s.memory, s.file, H5P_DEFAULT, data) >= 0;
     release(&s);
     return ok;
+}
+
+tt_status write_plainly(const tt_store *store, const column *c, hid_t dataset, int64_t at, int64_t bytes,
+                        const void *data)
+{
+    haddr_t start = H5Dget_offset(dataset);
+    if (start == HADDR_UNDEF)
+        return h5_fail(TT_ERR_IO, "cannot write %s to %s", c->shape.name, store_file(store));
+    const char *from = data;
+    for (off_t to = (off_t)start + (off_t)at; bytes > 0;) {
+        ssize_t n = pwrite(store->fd, from, (size_t)bytes, to);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0)
+            return tt_fail(TT_ERR_IO, "cannot write %s to %s: %s", c->shape.name, store_file(store),
+                           strerror(errno));
+        from += n;
+        to += n;
+        bytes -= n;
+    }
+    return TT_OK;
 }

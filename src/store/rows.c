@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* One transfer: MPI-IO counts bytes in an int. */
 static const int64_t transfer_bytes = INT64_C(512) << 20;
@@ -21,35 +20,15 @@ static int64_t transfer_elements(size_t element)
     return transfer_bytes / (int64_t)(element > 0 ? element : 1);
 }
 
-/* MPI-IO says "I/O error" and no more; the system itself says "No space left on device" when it is asked to
- * write the same bytes to the same place. Where it takes them this time, the write is done. */
-static tt_status write_plainly(const transfer *t, const column *c, const piece *p, const char *data)
-{
-    haddr_t start = H5Dget_offset(c->data);
-    if (start == HADDR_UNDEF)
-        return h5_fail(TT_ERR_IO, "cannot write %s to %s", c->shape.name, store_file(t->store));
-    int64_t before = 0; /* elements of the dataset before the piece */
-    for (int i = 0; i < c->shape.n_dims; i++) before = before * c->shape.dims[i] + (int64_t)p->start[i];
-    off_t at = (off_t)start + (off_t)(before * (int64_t)t->element);
-    size_t left = (size_t)p->elements * t->element;
-    while (left > 0) {
-        ssize_t n = pwrite(t->store->fd, data, left, at);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0)
-            return tt_fail(TT_ERR_IO, "cannot write %s to %s: %s", c->shape.name, t->store->part,
-                           strerror(errno));
-        data += n;
-        at += n;
-        left -= (size_t)n;
-    }
-    return TT_OK;
-}
-
 static tt_status write_piece(void *context, const column *c, const piece *p)
 {
     transfer *t = context;
     const char *data = t->data + p->at * (int64_t)t->element;
-    return piece_write(c, p, t->memory, data) ? TT_OK : write_plainly(t, c, p, data);
+    if (piece_write(c, p, t->memory, data)) return TT_OK;
+    int64_t before = 0; /* elements of the dataset before the piece */
+    for (int i = 0; i < c->shape.n_dims; i++) before = before * c->shape.dims[i] + (int64_t)p->start[i];
+    int64_t element = (int64_t)t->element;
+    return write_plainly(t->store, c, c->data, before * element, p->elements * element, data);
 }
 
 static tt_status read_piece(void *context, const column *c, const piece *p)
