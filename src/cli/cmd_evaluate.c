@@ -28,7 +28,7 @@ static tt_status evaluate_files(const tt_comm *comm, cli_plain *plain, const tt_
     int32_t *label = NULL;
     int64_t rows;
     tt_status s = tt_truth_from_dataset(comm, truth, &label, &rows);
-    tt_truth truths[] = {{"truth", label}};
+    tt_truth truths[] = {{"truth", label, rows}};
     if (s == TT_OK) s = tt_evaluate(comm, &plain->provenance, job, 1, truths, 1, output);
     free(label);
     return s;

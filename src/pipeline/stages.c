@@ -115,10 +115,11 @@ static tt_status run_embed(const run_context *run, const tt_provenance *p)
 static tt_status evaluate_truths(const run_context *run, const tt_provenance *p, const tt_evaluate_job *jobs)
 {
     int32_t *genre = NULL, *language = NULL;
+    int64_t n = 0;
     const char *manifest = run->path[FILE_MANIFEST], *rows = run->path[FILE_LATENTS];
-    tt_status s = tt_truth_from_manifest(run->comm, manifest, rows, "genre", &genre);
-    if (s == TT_OK) s = tt_truth_from_manifest(run->comm, manifest, rows, "language", &language);
-    tt_truth truths[] = {{"genre", genre}, {"language", language}};
+    tt_status s = tt_truth_from_manifest(run->comm, manifest, rows, "genre", &genre, &n);
+    if (s == TT_OK) s = tt_truth_from_manifest(run->comm, manifest, rows, "language", &language, &n);
+    tt_truth truths[] = {{"genre", genre, n}, {"language", language, n}};
     if (s == TT_OK) s = tt_evaluate(run->comm, p, jobs, SPACES, truths, 2, run->path[FILE_METRICS]);
     free(genre);
     free(language);

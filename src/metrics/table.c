@@ -1,0 +1,155 @@
+/* The table that people read, from a metrics.json. */
+#include "metrics/internal.h"
+
+#include <jansson.h>
+#include <string.h>
+
+/* A column: its heading, its key in the JSON, decimals (-1 for text and counts), and whether it needs truth.
+ */
+static const struct field {
+    const char *heading, *key;
+    int width, decimals;
+    bool truth;
+} fields[] = {
+    {"space", "space", -8, -1, false},
+    {"clusters", "clusters", 8, -1, false},
+    {"silhouette", "silhouette", 10, 4, false},
+    {"DB", "davies_bouldin", 7, 3, false},
+    {"ARI", "ari", 7, 4, true},
+    {"AMI", "ami", 7, 4, true},
+    {"NMI", "nmi", 7, 4, true},
+    {"V", "v_measure", 7, 4, true},
+    {"purity", "purity", 7, 4, true},
+};
+enum { FIELDS = sizeof fields / sizeof fields[0], METHOD_WIDTH = 15 };
+
+/* Columns of UTF-8 text: code points, which is what terminals show of Latin and most other letters. */
+static int text_width(const char *text)
+{
+    int n = 0;
+    for (; *text; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+/* Text in |width| columns, left-aligned if width < 0; a longer one is cut and ends in "~". */
+static void print_text(FILE *to, const char *text, int width)
+{
+    int room = width < 0 ? -width : width, used = text_width(text), bytes = 0;
+    if (width > 0 && used < room) fprintf(to, "%*s", room - used, "");
+    int shown = 0, keep = used > room ? room - 1 : used;
+    while (text[bytes]) {
+        if (((unsigned char)text[bytes] & 0xc0) != 0x80 && shown++ == keep) break;
+        bytes++;
+    }
+    fprintf(to, "%.*s%s", bytes, text, used > room ? "~" : "");
+    if (width < 0 && used < room) fprintf(to, "%*s", room - used, "");
+}
+
+static void print_field(FILE *to, const struct field *f, const json_t *value)
+{
+    char text[64];
+    if (json_is_string(value)) {
+        print_text(to, json_string_value(value), f->width);
+        return;
+    }
+    if (json_is_integer(value))
+        snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
+    else if (json_is_number(value))
+        snprintf(text, sizeof text, "%.*f", f->decimals, json_number_value(value));
+    else
+        snprintf(text, sizeof text, "-");
+    print_text(to, text, f->width);
+}
+
+static void print_rule(FILE *to, bool truth)
+{
+    int width = METHOD_WIDTH;
+    for (int i = 0; i < FIELDS; i++)
+        if (truth || !fields[i].truth)
+            width += 2 + (fields[i].width < 0 ? -fields[i].width : fields[i].width);
+    fputs("  ", to);
+    for (int i = 0; i < width; i++) fputs("\u2500", to);
+    fputc('\n', to);
+}
+
+/* One heading line, then one line per method. */
+static void print_methods(FILE *to, json_t *methods, bool truth)
+{
+    const char *method;
+    json_t *scores;
+    fputs("  ", to);
+    print_text(to, "method", -METHOD_WIDTH);
+    for (int i = 0; i < FIELDS; i++) {
+        if (fields[i].truth && !truth) continue;
+        fputs("  ", to);
+        print_text(to, fields[i].heading, fields[i].width);
+    }
+    fputc('\n', to);
+    print_rule(to, truth);
+    json_object_foreach(methods, method, scores)
+    {
+        fputs("  ", to);
+        print_text(to, method, -METHOD_WIDTH);
+        for (int i = 0; i < FIELDS; i++) {
+            if (fields[i].truth && !truth) continue;
+            fputs("  ", to);
+            print_field(to, &fields[i], json_object_get(scores, fields[i].key));
+        }
+        fputc('\n', to);
+    }
+}
+
+static long long count_of(const json_t *scores, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(scores, key));
+}
+
+/* Heading of a truth: what was scored, from its first method. */
+static void print_heading(FILE *to, const char *truth, json_t *methods, bool known)
+{
+    const json_t *first = json_object_iter_value(json_object_iter(methods));
+    fprintf(to, "\n  Scores%s%s: %lld rows", known ? " against " : "", known ? truth : "",
+            count_of(first, "rows"));
+    if (known)
+        fprintf(to, ", %lld with a known %s of %lld", count_of(first, "truth_rows"), truth,
+                count_of(first, "classes"));
+    if (count_of(first, "noise") > 0) fprintf(to, "; %lld noise rows left out", count_of(first, "noise"));
+    fputs("\n\n", to);
+}
+
+static void print_noise(FILE *to, json_t *methods)
+{
+    const char *method;
+    json_t *scores;
+    bool first = true;
+    json_object_foreach(methods, method, scores)
+    {
+        if (count_of(scores, "noise") == 0) continue;
+        fprintf(to, "%s %s %lld", first ? "  Noise rows, left out of the scores:" : ",", method,
+                count_of(scores, "noise"));
+        first = false;
+    }
+    if (!first) fputs(".\n", to);
+}
+
+tt_status tt_scores_print(const char *metrics, FILE *to)
+{
+    json_error_t error;
+    json_t *root = json_load_file(metrics, 0, &error), *methods;
+    if (!root) return tt_fail(TT_ERR_INPUT, "%s line %d: %s", metrics, error.line, error.text);
+    const char *truth;
+    json_object_foreach(root, truth, methods)
+    {
+        if (strcmp(truth, "provenance") == 0) continue;
+        bool known = strcmp(truth, "none") != 0;
+        print_heading(to, truth, methods, known);
+        print_methods(to, methods, known);
+        print_rule(to, known);
+        print_noise(to, methods);
+    }
+    fputs("  Silhouette and DB (Davies-Bouldin) compare within one space only. Higher is better, for DB "
+          "lower.\n",
+          to);
+    json_decref(root);
+    return fflush(to) == 0 && !ferror(to) ? TT_OK : tt_fail_errno("print the scores of", metrics);
+}
