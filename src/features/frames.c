@@ -1,0 +1,305 @@
+/* Features of frames, in librosa's definitions (version 0.9). */
+#include "features/internal.h"
+
+#include <float.h>
+#include <math.h>
+
+static const float amin = 1e-10f; /* librosa's floor under powers */
+
+TT_KERNEL static void filter_rows(const float *restrict power_in, const tt_filters *filters, int64_t stride,
+                                  float *restrict out)
+{
+    const lanes *power = (const lanes *)power_in;
+    const float *weight = filters->weights;
+    for (int row = 0; row < filters->rows; row++) {
+        lanes sum = {0};
+        const lanes *p = power + filters->first[row];
+        int n = filters->count[row];
+        for (int i = 0; i < n; i++) sum += weight[i] * p[i];
+        weight += n;
+        memcpy(out + row * stride, &sum, sizeof sum);
+    }
+}
+
+void frames_mel(tt_analyzer *a, int64_t first)
+{
+    filter_rows(a->power, &a->mel_filters, a->stride, a->mel_power + first);
+}
+
+/** Sums over short runs of bins are added to the total, which keeps the error of a thousand additions at that
+ * of some tens: roll-off compares a running sum with a share of the total. */
+enum { RUN = 32 };
+
+/** Spectral centroid, bandwidth and roll-off (85 %). */
+TT_KERNEL static void shape(const float *restrict magnitude, const float *restrict hz, int bins,
+                            float *restrict centroid, float *restrict bandwidth, float *restrict rolloff)
+{
+    const lanes *s = (const lanes *)magnitude;
+    lanes total = {0}, first = {0}, second = {0}, below = {0};
+    for (int begin = 0; begin < bins; begin += RUN) {
+        int end = begin + RUN < bins ? begin + RUN : bins;
+        lanes sum = {0}, moment = {0};
+        for (int k = begin; k < end; k++) {
+            sum += s[k];
+            moment += hz[k] * s[k];
+        }
+        total += sum;
+        first += moment;
+    }
+    lanes scale, centre;
+    for (int l = 0; l < LANES; l++) scale[l] = total[l] < FLT_MIN ? 1.0f : 1.0f / total[l];
+    centre = first * scale;
+    lanes threshold = 0.85f * total, running = {0};
+    for (int begin = 0; begin < bins; begin += RUN) {
+        int end = begin + RUN < bins ? begin + RUN : bins;
+        lanes sum = {0};
+        for (int k = begin; k < end; k++) {
+            sum += s[k];
+            lanes apart = hz[k] - centre, reached = running + sum;
+            second += s[k] * apart * apart;
+            below -= __builtin_convertvector(reached < threshold, lanes); /* true is -1 */
+        }
+        running += sum;
+    }
+    second *= scale;
+    for (int l = 0; l < LANES; l++) {
+        centroid[l] = centre[l];
+        bandwidth[l] = __builtin_sqrtf(second[l]);
+        int bin = (int)below[l];
+        rolloff[l] = hz[bin < bins ? bin : bins - 1];
+    }
+}
+
+/** Geometric over arithmetic mean of the power. Three powers share a logarithm: their product stays in the
+ * range of a float, from (1e-10)^3 up to (4e12)^3. */
+TT_KERNEL static void flatness(const float *restrict power, int bins, float *restrict out)
+{
+    _Alignas(64) float logs[LANES] = {0}, sum[LANES] = {0};
+    int k = 0;
+    for (; k + 3 <= bins; k += 3) {
+        const float *p = power + (int64_t)k * LANES;
+        for (int l = 0; l < LANES; l++) {
+            float x = p[l] > amin ? p[l] : amin;
+            float y = p[l + LANES] > amin ? p[l + LANES] : amin;
+            float z = p[l + 2 * LANES] > amin ? p[l + 2 * LANES] : amin;
+            sum[l] += x + y + z;
+            logs[l] += log_fast(x * y * z);
+        }
+    }
+    for (; k < bins; k++)
+        for (int l = 0; l < LANES; l++) {
+            float p = power[(int64_t)k * LANES + l], x = p > amin ? p : amin;
+            sum[l] += x;
+            logs[l] += log_fast(x);
+        }
+    float n = (float)bins;
+    for (int l = 0; l < LANES; l++) out[l] = expf(logs[l] / n) / (sum[l] / n);
+}
+
+/** Mean of the `extreme` smallest and of the `extreme` largest of n magnitudes, by insertion into two short
+ * sorted lists. */
+TT_KERNEL static void extremes(const float *restrict magnitude, int n, int extreme, float *restrict lists,
+                               float *restrict valley, float *restrict peak)
+{
+    float *low = lists, *high = lists + (int64_t)extreme * LANES;
+    for (int i = 0; i < extreme * LANES; i++) {
+        low[i] = FLT_MAX;
+        high[i] = 0;
+    }
+    for (int k = 0; k < n; k++) {
+        _Alignas(64) float x[LANES], y[LANES];
+        for (int l = 0; l < LANES; l++) x[l] = y[l] = magnitude[(int64_t)k * LANES + l];
+        for (int i = 0; i < extreme; i++) {
+            float *a = low + (int64_t)i * LANES, *b = high + (int64_t)i * LANES;
+            _Alignas(64) float up[LANES], down[LANES];
+            LANES_MAX(up, a, x);
+            LANES_MIN(a, a, x);
+            LANES_MIN(down, b, y);
+            LANES_MAX(b, b, y);
+            memcpy(x, up, sizeof x);
+            memcpy(y, down, sizeof y);
+        }
+    }
+    for (int l = 0; l < LANES; l++) {
+        float small = 0, large = 0;
+        for (int i = 0; i < extreme; i++) {
+            small += low[(int64_t)i * LANES + l];
+            large += high[(int64_t)i * LANES + l];
+        }
+        valley[l] = small / (float)extreme;
+        peak[l] = large / (float)extreme;
+    }
+}
+
+/** Chroma scaled to a maximum of 1, and its projection onto the tonal centroid space. */
+TT_KERNEL static void chroma(const float *restrict power, const float *restrict filters,
+                             const float *restrict projection, int bins, int64_t stride, float *restrict out,
+                             float *restrict tonnetz)
+{
+    const lanes *p = (const lanes *)power;
+    lanes c[TT_CHROMA] = {{0}};
+    for (int k = 0; k < bins; k++)
+        for (int i = 0; i < TT_CHROMA; i++) c[i] += filters[k * TT_CHROMA + i] * p[k];
+    lanes largest = c[0], sum = {0};
+    for (int i = 1; i < TT_CHROMA; i++) LANES_MAX(largest, largest, c[i]);
+    for (int l = 0; l < LANES; l++) largest[l] = largest[l] < FLT_MIN ? 1.0f : 1.0f / largest[l];
+    for (int i = 0; i < TT_CHROMA; i++) {
+        c[i] *= largest;
+        sum += c[i];
+        memcpy(out + i * stride, &c[i], sizeof c[i]);
+    }
+    for (int l = 0; l < LANES; l++) sum[l] = sum[l] < FLT_MIN ? 1.0f : 1.0f / sum[l];
+    for (int row = 0; row < TT_TONNETZ; row++) {
+        lanes t = {0};
+        for (int i = 0; i < TT_CHROMA; i++) t += projection[row * TT_CHROMA + i] * c[i];
+        t *= sum;
+        memcpy(tonnetz + row * stride, &t, sizeof t);
+    }
+}
+
+static float *row_of(tt_analyzer *a, feature_id id)
+{
+    return a->matrix + a->feature[id].row * a->stride;
+}
+
+void frames_spectral(tt_analyzer *a, int64_t first)
+{
+    shape(a->magnitude, a->hz, a->bins, row_of(a, CENTROID) + first, row_of(a, BANDWIDTH) + first,
+          row_of(a, ROLLOFF) + first);
+    flatness(a->power, a->bins, row_of(a, FLATNESS) + first);
+    chroma(a->power, a->chroma_filters, a->tonnetz, a->bins, a->stride, row_of(a, CHROMA) + first,
+           row_of(a, TONNETZ) + first);
+    for (int b = 0; b < a->n_contrast; b++) {
+        contrast_band band = a->contrast[b];
+        extremes(a->magnitude + (int64_t)band.begin * LANES, band.end - band.begin, band.extreme, a->extremes,
+                 a->valley + b * a->stride + first, a->peak + b * a->stride + first);
+    }
+}
+
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+    while (b > 0) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/** Sum of squares and number of sign changes (from the sample before) of n samples. Values up to 1e-10 count
+ * as zero, and zero as positive. */
+TT_KERNEL static void run_sums(const float *restrict x, int64_t n, double *energy, int64_t *crossings)
+{
+    float squares[LANES] = {0};
+    int32_t changes = 0;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++) squares[l] += x[i + l] * x[i + l];
+    double sum = 0;
+    for (int l = 0; l < LANES; l++) sum += (double)squares[l];
+    for (; i < n; i++) sum += (double)x[i] * (double)x[i];
+    for (i = 0; i < n; i++) changes += (x[i] < -1e-10f) != (x[i - 1] < -1e-10f);
+    *energy = sum;
+    *crossings = changes;
+}
+
+/** Frames begin and end at multiples of one step, so running sums at those borders give every frame at once.
+ *  The padding repeats the edge samples for zero crossings and is zero for RMS; neither adds to the sums. */
+void frames_time(tt_analyzer *a, const float *samples)
+{
+    int64_t pad = a->n_fft / 2, step = common_divisor(a->hop, pad), runs = (a->samples + step - 1) / step;
+    for (int64_t r = 0; r < runs; r++) {
+        /* the sample before the first is its own copy */
+        int64_t begin = r * step, end = begin + step < a->samples ? begin + step : a->samples;
+        double energy;
+        int64_t crossings;
+        run_sums(a->padded + pad + begin, end - begin, &energy, &crossings);
+        if (r == 0) crossings -= samples[0] < -1e-10f; /* against the zero before it */
+        a->energy[r + 1] = a->energy[r] + energy;
+        a->crossings[r + 1] = a->crossings[r] + crossings;
+    }
+    float *zcr = row_of(a, ZERO_CROSSING_RATE), *rms = row_of(a, RMS);
+    for (int64_t t = 0; t < a->frames; t++) {
+        int64_t start = t * a->hop - pad, begin = start / step, end = (start + a->n_fft) / step;
+        if (begin < 0) begin = 0;
+        if (end > runs) end = runs;
+        int64_t n = a->crossings[end] - a->crossings[begin];
+        /* a frame does not see the change into its own first sample */
+        if (start > 0) n -= (samples[start] < -1e-10f) != (samples[start - 1] < -1e-10f);
+        zcr[t] = (float)((double)n / a->n_fft);
+        rms[t] = (float)sqrt((a->energy[end] - a->energy[begin]) / a->n_fft);
+    }
+}
+
+/** 10 log10(max(amin, x)) of n values, in place if wanted; returns the largest. */
+TT_KERNEL static float decibels(const float *x, int64_t n, float *out)
+{
+    const float scale = 4.34294482f; /* 10 / ln 10 */
+    float largest = -FLT_MAX;
+    for (int64_t i = 0; i < n; i++) out[i] = scale * log_fast(x[i] > amin ? x[i] : amin);
+    for (int64_t i = 0; i < n; i++) largest = out[i] > largest ? out[i] : largest;
+    return largest;
+}
+
+TT_KERNEL static void raise_to(float *restrict x, int64_t n, float floor)
+{
+    for (int64_t i = 0; i < n; i++) x[i] = x[i] > floor ? x[i] : floor;
+}
+
+float frames_mel_db(tt_analyzer *a)
+{
+    int64_t n = a->n_mels * a->stride;
+    float largest = decibels(a->mel_power, n, a->mel_db);
+    raise_to(a->mel_db, n, largest - a->top_db);
+    return largest;
+}
+
+/** Coefficients [n_out, stride] of the columns of db [n, stride]. */
+TT_KERNEL static void transform_columns(const float *restrict dct, const float *restrict db, int n_out, int n,
+                                        int64_t stride, float *restrict out)
+{
+    for (int64_t t = 0; t < stride; t += LANES)
+        for (int k = 0; k < n_out; k++) {
+            lanes sum = {0};
+            for (int i = 0; i < n; i++) {
+                lanes x;
+                memcpy(&x, db + i * stride + t, sizeof x);
+                sum += dct[(int64_t)k * n + i] * x;
+            }
+            memcpy(out + k * stride + t, &sum, sizeof sum);
+        }
+}
+
+/** Mean over bands of what each frame has gained on the one before; moved right by half a window, as centred
+ * frames need. */
+TT_KERNEL static void onset(const float *restrict db, int bands, int64_t stride, int64_t frames,
+                            int64_t shift, float *restrict out)
+{
+    memset(out, 0, (size_t)stride * sizeof *out);
+    for (int b = 0; b < bands; b++)
+        for (int64_t t = 0; t + shift < frames; t++) {
+            float gain = db[b * stride + t + 1] - db[b * stride + t];
+            out[t + shift] += gain > 0 ? gain : 0;
+        }
+    for (int64_t t = 0; t < frames; t++) out[t] /= (float)bands;
+}
+
+/** Peak over valley in dB; either is floored 80 dB below its own maximum over the clip, as librosa's
+ * power_to_db does. */
+static void contrast(tt_analyzer *a)
+{
+    int64_t n = a->n_contrast * a->stride;
+    float *out = row_of(a, CONTRAST);
+    float largest = decibels(a->peak, n, a->peak);
+    raise_to(a->peak, n, largest - 80.0f);
+    largest = decibels(a->valley, n, a->valley);
+    raise_to(a->valley, n, largest - 80.0f);
+    for (int64_t i = 0; i < n; i++) out[i] = a->peak[i] - a->valley[i];
+}
+
+void frames_whole(tt_analyzer *a)
+{
+    contrast(a);
+    transform_columns(a->dct, a->mel_db, a->n_mfcc, a->n_mels, a->stride, row_of(a, MFCC));
+    onset(a->mel_db, a->n_mels, a->stride, a->frames, 1 + a->n_fft / (2 * a->hop), row_of(a, ONSET));
+}
