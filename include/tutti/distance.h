@@ -18,9 +18,12 @@ typedef struct tt_points {
     const float *data;  /**< [count, cols] rows, zeros up to a whole block; x->data itself if origin is 0 */
     float *norm;        /**< [count] squared lengths, zeros up to a whole block; owned */
     float *centred;     /**< owned rows behind `data`, NULL if data is x->data */
+    double *mean;       /**< [cols] tt_matrix_moments() of x; owned */
+    double *deviation;  /**< [cols] likewise, in the same allocation */
 } tt_points;
 
-/** Collective. @return TT_OK or TT_ERR_MEMORY, the same on every rank */
+/** Collective. @return TT_OK, TT_ERR_INPUT (a row so long that its square overflows float32) or
+ * TT_ERR_MEMORY, the same on every rank */
 tt_status tt_points_new(const tt_matrix *x, tt_points *out);
 
 void tt_points_free(tt_points *points);
@@ -42,8 +45,8 @@ void tt_distance_transpose(const float *points, int64_t n, int64_t cols, float *
 tt_status tt_distance_tile(const float *rows, const float *norm, int64_t cols, const tt_targets *targets,
                            float *tile);
 
-/** As above without the rows' norms: tile = |b|^2 - 2 a.b, which has its minimum at the nearest target. */
-tt_status tt_distance_tile_relative(const float *rows, int64_t cols, const tt_targets *targets, float *tile);
+/** The GEMM alone: tile = -2 a.b, to which who looks for the nearest target adds the targets' norms. */
+tt_status tt_distance_products(const float *rows, int64_t cols, const tt_targets *targets, float *tile);
 
 /** Bound on the error of a tile, relative to the sum of both norms. */
 double tt_distance_slack(int64_t cols);

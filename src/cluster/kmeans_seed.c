@@ -1,0 +1,281 @@
+#include "kmeans.h"
+
+#include "tutti/memory.h"
+#include "tutti/random.h"
+#include "tutti/sum.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Up to this many valid rows all of them are candidates, which is k-means++ proper. */
+enum { ALL_ROWS_UP_TO = 4096, ROUNDS = 5, TARGETS = 1024 };
+
+/* Rows for centres to be chosen from, in the order of rounds and rows, the same on every rank. */
+typedef struct candidates {
+    int64_t n;
+    float *rows;     /* [n, cols] */
+    double *weight;  /* [n] rows nearer to this one than to the others */
+    float *distance; /* [count] squared, of this rank's rows to the nearest candidate so far */
+    int64_t *which;  /* [count] that candidate */
+    float *tile;     /* [TT_BLOCK_ROWS, TARGETS] */
+    float *columns;  /* [cols, TARGETS] */
+    float *norm;     /* [TARGETS] */
+} candidates;
+
+static void free_candidates(candidates *c)
+{
+    free(c->rows);
+    free(c->weight);
+    free(c->distance);
+    free(c->which);
+    free(c->tile);
+    free(c->columns);
+    free(c->norm);
+}
+
+static tt_status allocate(const kmeans *m, candidates *c)
+{
+    int64_t count = m->points->x->count;
+    TT_TRY(tt_alloc(count, sizeof *c->distance, "seeding", &c->distance));
+    TT_TRY(tt_alloc(count, sizeof *c->which, "seeding", &c->which));
+    TT_TRY(tt_alloc(TT_BLOCK_ROWS * TARGETS, sizeof *c->tile, "seeding", &c->tile));
+    TT_TRY(tt_alloc(m->cols * TARGETS, sizeof *c->columns, "seeding", &c->columns));
+    TT_TRY(tt_alloc(TARGETS, sizeof *c->norm, "seeding", &c->norm));
+    for (int64_t i = 0; i < count; i++) c->distance[i] = FLT_MAX;
+    return TT_OK;
+}
+
+/* Append all ranks' marked rows [n] (local numbers), in global order. Collective. */
+static tt_status append_rows(const kmeans *m, const int64_t *marked, int64_t n, candidates *c)
+{
+    const tt_matrix *x = m->points->x;
+    const tt_comm *comm = x->comm;
+    int64_t total = tt_sum_i64(comm, n);
+    int *counts = NULL, mine = 0, all;
+    float *sent = NULL;
+    tt_status s = tt_int(total * m->cols, "elements of all candidates", &all);
+    if (s == TT_OK) s = tt_int(n * m->cols, "elements of candidates", &mine);
+    if (s == TT_OK) s = tt_alloc(2 * comm->size, sizeof *counts, "seeding", &counts);
+    if (s == TT_OK) s = tt_alloc(n * m->cols, sizeof *sent, "seeding", &sent);
+    if (s == TT_OK)
+        s = tt_grow(c->n * m->cols, (c->n + total) * m->cols, sizeof *c->rows, "seeding", &c->rows);
+    s = tt_agree(comm, s);
+    if (s == TT_OK) {
+        int *offset = counts + comm->size;
+        for (int64_t i = 0; i < n; i++)
+            memcpy(sent + i * m->cols, m->points->data + marked[i] * m->cols, (size_t)m->cols * sizeof *sent);
+        MPI_Allgather(&mine, 1, MPI_INT, counts, 1, MPI_INT, comm->mpi);
+        for (int r = 1; r < comm->size; r++) offset[r] = offset[r - 1] + counts[r - 1];
+        MPI_Allgatherv(sent, mine, MPI_FLOAT, c->rows + c->n * m->cols, counts, offset, MPI_FLOAT, comm->mpi);
+        c->n += total;
+    }
+    free(sent);
+    free(counts);
+    return s;
+}
+
+static void nearer(const kmeans *m, candidates *c, int64_t first, int64_t target, int64_t n)
+{
+    const tt_matrix *x = m->points->x;
+    for (int64_t i = first; i < first + TT_BLOCK_ROWS && i < x->count; i++) {
+        const float *tile = c->tile + (i - first) * n;
+        for (int64_t j = 0; j < n; j++)
+            if (tile[j] < c->distance[i]) {
+                c->distance[i] = tile[j];
+                c->which[i] = target + j;
+            }
+    }
+}
+
+/* Measure this rank's rows against candidates from `first` on. Distances of float precision are enough: they
+ * are chances to be drawn, and the same bits wherever a block lies. */
+static tt_status measure_local(const kmeans *m, candidates *c, int64_t first)
+{
+    for (int64_t t = first; t < c->n; t += TARGETS) {
+        int64_t n = c->n - t < TARGETS ? c->n - t : TARGETS;
+        const float *rows = c->rows + t * m->cols;
+        tt_targets targets = {.n = n, .columns = c->columns, .norm = c->norm};
+        tt_distance_transpose(rows, n, m->cols, c->columns);
+        for (int64_t j = 0; j < n; j++) {
+            double norm = 0;
+            for (int64_t e = 0; e < m->cols; e++)
+                norm += (double)rows[j * m->cols + e] * (double)rows[j * m->cols + e];
+            c->norm[j] = (float)norm;
+        }
+        for (int64_t i = 0; i < m->points->x->count; i += TT_BLOCK_ROWS) {
+            TT_TRY(tt_distance_tile(m->points->data + i * m->cols, m->points->norm + i, m->cols, &targets,
+                                    c->tile));
+            nearer(m, c, i, t, n);
+        }
+    }
+    return TT_OK;
+}
+
+/* The sum of the distances of all rows. Collective. */
+static tt_status potential(const kmeans *m, const candidates *c, double *out)
+{
+    const tt_matrix *x = m->points->x;
+    tt_blocksum *sum = NULL;
+    tt_status s = tt_blocksum_new(1, x->first / TT_BLOCK_ROWS, &sum);
+    for (int64_t first = 0; s == TT_OK && first < x->count; first += TT_BLOCK_ROWS) {
+        double partial = 0;
+        for (int64_t i = first; i < first + TT_BLOCK_ROWS && i < x->count; i++)
+            if (x->valid[i]) partial += (double)c->distance[i];
+        s = tt_blocksum_push(sum, &partial);
+    }
+    s = tt_agree(x->comm, s);
+    if (s == TT_OK) s = tt_blocksum_finish(sum, x->comm, TT_OK, out);
+    tt_blocksum_free(sum);
+    return s;
+}
+
+/* The valid row number `nth` of all, as a candidate. Collective. */
+static tt_status append_nth(const kmeans *m, int64_t nth, candidates *c)
+{
+    const tt_matrix *x = m->points->x;
+    int64_t valid = 0, marked = 0, n = 0;
+    for (int64_t i = 0; i < x->count; i++) valid += x->valid[i];
+    nth -= tt_prefix_i64(x->comm, valid);
+    for (int64_t i = 0; nth >= 0 && nth < valid && i < x->count; i++)
+        if (x->valid[i] && nth-- == 0) {
+            marked = i;
+            n = 1;
+        }
+    return append_rows(m, &marked, n, c);
+}
+
+/* One round of k-means||: every row is drawn with chance k distance / potential, by its own random number. */
+static tt_status draw_round(const kmeans *m, tt_stream stream, int round, double phi, candidates *c)
+{
+    const tt_matrix *x = m->points->x;
+    int64_t *marked = NULL, n = 0, first = c->n;
+    TT_TRY(tt_agree(x->comm, tt_alloc(x->count, sizeof *marked, "seeding", &marked)));
+    for (int64_t i = 0; i < x->count; i++) {
+        if (!x->valid[i]) continue;
+        double u = tt_random_uniform(stream, (uint64_t)(x->first + i), (uint64_t)round);
+        if (u * phi < (double)m->k * (double)c->distance[i]) marked[n++] = i;
+    }
+    tt_status s = append_rows(m, marked, n, c);
+    free(marked);
+    if (s == TT_OK) s = tt_agree(x->comm, measure_local(m, c, first));
+    return s;
+}
+
+/* Rows that each candidate stands for: whole numbers, so that any order of adding gives the same. */
+static tt_status weigh(const kmeans *m, candidates *c)
+{
+    const tt_matrix *x = m->points->x;
+    TT_TRY(tt_agree(x->comm, tt_alloc(c->n, sizeof *c->weight, "seeding", &c->weight)));
+    for (int64_t i = 0; i < x->count; i++)
+        if (x->valid[i]) c->weight[c->which[i]] += 1;
+    MPI_Allreduce(MPI_IN_PLACE, c->weight, (int)c->n, MPI_DOUBLE, MPI_SUM, x->comm->mpi);
+    return TT_OK;
+}
+
+static tt_status draw_candidates(const kmeans *m, tt_stream stream, candidates *c)
+{
+    TT_TRY(tt_agree(m->points->x->comm, allocate(m, c)));
+    uint64_t valid = (uint64_t)m->points->x->n_valid;
+    TT_TRY(append_nth(m, (int64_t)tt_random_below(stream, UINT64_MAX, 0, valid), c));
+    TT_TRY(tt_agree(m->points->x->comm, measure_local(m, c, 0)));
+    for (int round = 0; round < ROUNDS; round++) {
+        double phi;
+        TT_TRY(potential(m, c, &phi));
+        if (phi <= 0) break;
+        TT_TRY(draw_round(m, stream, round, phi, c));
+    }
+    return weigh(m, c);
+}
+
+static tt_status all_candidates(const kmeans *m, candidates *c)
+{
+    const tt_matrix *x = m->points->x;
+    int64_t *marked = NULL, n = 0;
+    TT_TRY(tt_agree(x->comm, tt_alloc(x->count, sizeof *marked, "seeding", &marked)));
+    for (int64_t i = 0; i < x->count; i++)
+        if (x->valid[i]) marked[n++] = i;
+    tt_status s = append_rows(m, marked, n, c);
+    free(marked);
+    if (s == TT_OK) s = tt_agree(x->comm, tt_alloc(c->n, sizeof *c->weight, "seeding", &c->weight));
+    for (int64_t i = 0; s == TT_OK && i < c->n; i++) c->weight[i] = 1;
+    return s;
+}
+
+/* Where a share u in [0, 1) of the mass weight x distance falls; the heaviest by number if there is none. */
+static int64_t draw(const candidates *c, const double *distance, double total, double u)
+{
+    double left = u * total;
+    int64_t last = 0;
+    for (int64_t i = 0; i < c->n; i++) {
+        double mass = c->weight[i] * distance[i];
+        if (mass <= 0) continue;
+        last = i;
+        if (left < mass) return i;
+        left -= mass;
+    }
+    return last;
+}
+
+/* Distances to the nearest centre if candidate `pick` became one; returns their weighted sum. */
+static double try_centre(const kmeans *m, const candidates *c, const double *distance, int64_t pick,
+                         double *out)
+{
+    double total = 0;
+    for (int64_t i = 0; i < c->n; i++) {
+        double d = tt_distance(c->rows + i * m->cols, c->rows + pick * m->cols, m->cols);
+        out[i] = d < distance[i] ? d : distance[i];
+        total += c->weight[i] * out[i];
+    }
+    return total;
+}
+
+/* Greedy k-means++ (Arthur, Vassilvitskii 2007) over the weighted candidates: 2 + log k draws per centre, of
+ * which the best stays, as scikit-learn does. Every rank does the same.
+ * @param[in,out] work  [3, n]: distances now, of the best draw and of this draw */
+static void choose_centres(const kmeans *m, tt_stream stream, const candidates *c, double *work)
+{
+    double *distance = work, *best = work + c->n, *trial = work + 2 * c->n, total = 0;
+    int trials = 2 + (int)log((double)m->k);
+    for (int64_t i = 0; i < c->n; i++) distance[i] = 1;
+    for (int64_t i = 0; i < c->n; i++) total += c->weight[i];
+    for (int k = 0; k < m->k; k++) {
+        double best_total = INFINITY;
+        int64_t chosen = 0;
+        for (int t = 0; t < (k == 0 ? 1 : trials); t++) {
+            double u = tt_random_uniform(stream, UINT64_MAX - 1 - (uint64_t)k, (uint64_t)t);
+            int64_t pick = draw(c, distance, total, u);
+            if (k == 0)
+                for (int64_t i = 0; i < c->n; i++) distance[i] = INFINITY;
+            double sum = try_centre(m, c, distance, pick, trial);
+            if (!(sum < best_total)) continue;
+            double *swap = best;
+            best = trial;
+            trial = swap;
+            best_total = sum;
+            chosen = pick;
+        }
+        double *swap = distance;
+        distance = best;
+        best = swap;
+        total = best_total;
+        for (int64_t j = 0; j < m->cols; j++)
+            m->centre[k * m->cols + j] = (double)c->rows[chosen * m->cols + j];
+    }
+}
+
+tt_status kmeans_seed(kmeans *m, uint64_t seed, uint64_t restart)
+{
+    const tt_comm *comm = m->points->x->comm;
+    tt_stream stream = {seed, TT_FOR_SEEDING, restart};
+    candidates c = {0};
+    double *work = NULL;
+    tt_status s =
+        m->points->x->n_valid <= ALL_ROWS_UP_TO ? all_candidates(m, &c) : draw_candidates(m, stream, &c);
+    if (s == TT_OK) s = tt_agree(comm, tt_alloc(3 * c.n, sizeof *work, "seeding", &work));
+    if (s == TT_OK) choose_centres(m, stream, &c, work);
+    free(work);
+    free_candidates(&c);
+    return s;
+}
