@@ -1,0 +1,103 @@
+#include "vae/data.h"
+
+#include "tutti/memory.h"
+#include "tutti/random.h"
+#include "tutti/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void tt_samples_free(tt_samples *samples)
+{
+    tt_matrix_free(&samples->x);
+    free(samples->track);
+    free(samples->train);
+    free(samples->held);
+    *samples = (tt_samples){0};
+}
+
+static tt_status allocate(tt_samples *s)
+{
+    int64_t padded = (s->x.count + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
+    TT_TRY(tt_alloc(s->x.count, sizeof *s->track, "tracks of rows", &s->track));
+    TT_TRY(tt_alloc(padded, 1, "row marks", &s->train));
+    return tt_alloc(padded, 1, "row marks", &s->held);
+}
+
+static tt_status has_dataset(tt_store *store, const char *name, bool *found)
+{
+    tt_column column;
+    return tt_store_column(store, name, &column, found);
+}
+
+static tt_status read_tracks_local(tt_store *store, tt_samples *s)
+{
+    const tt_matrix *x = &s->x;
+    if (!s->has_tracks) {
+        for (int64_t i = 0; i < x->count; i++) s->track[i] = x->first + i;
+        return TT_OK;
+    }
+    TT_TRY(tt_store_read(store, "/clip/track", x->first, x->count, TT_I64, s->track));
+    for (int64_t i = 0; i < x->count; i++)
+        if (s->track[i] < 0)
+            return tt_fail(TT_ERR_INPUT, "%s: /clip/track row %lld is %lld; tracks count from 0", tt_store_path(store),
+                           (long long)(x->first + i), (long long)s->track[i]);
+    return TT_OK;
+}
+
+/* What stands beside the matrix. Collective. */
+static tt_status read_beside(const tt_comm *comm, tt_store *store, tt_samples *s)
+{
+    tt_column column;
+    bool found, scale, components;
+    TT_TRY(tt_store_column(store, "/clip/track", &column, &found));
+    TT_TRY(has_dataset(store, "/scale", &scale));
+    TT_TRY(has_dataset(store, "/components", &components));
+    s->scaled = scale || components;
+    s->has_tracks = found && column.type != TT_TEXT && column.n_dims == 1 && column.dims[0] == s->x.rows;
+    TT_TRY(tt_agree(comm, read_tracks_local(store, s)));
+    int64_t largest = -1;
+    for (int64_t i = 0; i < s->x.count; i++)
+        if (s->track[i] > largest) largest = s->track[i];
+    s->tracks = tt_max_i64(comm, largest) + 1;
+    return TT_OK;
+}
+
+tt_status tt_samples_read(const tt_comm *comm, const char *input, tt_samples *out)
+{
+    *out = (tt_samples){0};
+    TT_TRY(tt_matrix_read(comm, input, "/x", &out->x));
+    char *file = NULL, *dataset = NULL;
+    tt_store *store = NULL;
+    tt_status s = tt_store_split(input, "/x", &file, &dataset);
+    if (s == TT_OK) s = allocate(out);
+    s = tt_agree(comm, s);
+    if (s == TT_OK) s = tt_store_open(comm, file, &store);
+    if (s == TT_OK) s = read_beside(comm, store, out);
+    tt_store_close(store);
+    free(file);
+    free(dataset);
+    if (s != TT_OK) return s;
+    memcpy(out->train, out->x.valid, (size_t)out->x.count);
+    out->n_train = out->x.n_valid;
+    return TT_OK;
+}
+
+void tt_samples_split(tt_samples *s, uint64_t seed, double share)
+{
+    tt_stream stream = {seed, TT_FOR_SPLIT, 0};
+    int64_t held = 0;
+    for (int64_t i = 0; i < s->x.count; i++) {
+        bool out = tt_random_uniform(stream, (uint64_t)s->track[i], 0) < share;
+        s->held[i] = s->x.valid[i] && out;
+        s->train[i] = s->x.valid[i] && !out;
+        held += s->held[i];
+    }
+    s->n_held = tt_sum_i64(s->x.comm, held);
+    s->n_train = s->x.n_valid - s->n_held;
+    if (s->n_train > 0 || s->n_held == 0) return;
+    memcpy(s->train, s->held, (size_t)s->x.count);
+    memset(s->held, 0, (size_t)s->x.count);
+    s->n_train = s->n_held;
+    s->n_held = 0;
+}

@@ -1,0 +1,236 @@
+#include "vae/feed.h"
+
+#include "tutti/memory.h"
+#include "tutti/random.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* At least eight lanes, so that eight ranks share a batch of any size, and of at most 64 rows, where
+ * GEMM is near its full rate and more ranks share larger batches. */
+enum { LANES_MIN = 8, LANE_ROWS_MAX = 64 };
+
+/* Bytes of rows that a window holds where the rank's own share is not smaller. */
+static const int64_t window_bytes = INT64_C(32) << 20;
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t min_i64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t max_i64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void plan_lanes(tt_feed *f, int64_t batch_size, bool reproducible)
+{
+    const tt_comm *comm = f->samples->x.comm;
+    int64_t n = f->samples->n_train;
+    f->steps = ceil_div(n, batch_size);
+    int64_t largest = ceil_div(n, max_i64(f->steps, 1));
+    f->lanes = reproducible ? max_i64(LANES_MIN, ceil_div(largest, LANE_ROWS_MAX)) : comm->size;
+    f->lane_rows = max_i64(ceil_div(largest, f->lanes), 1);
+    tt_range mine = tt_partition(f->lanes, 1, comm->size, comm->rank);
+    f->first_lane = mine.begin;
+    f->n_lanes = mine.end - mine.begin;
+}
+
+/* Steps per window: what keeps the busiest rank within its share of the rows and within window_bytes. */
+static void plan_window(tt_feed *f)
+{
+    const tt_matrix *x = &f->samples->x;
+    int64_t share = ceil_div(f->samples->n_train, x->comm->size);
+    int64_t per_step = ceil_div(f->lanes, x->comm->size) * f->lane_rows;
+    int64_t rows = min_i64(share, window_bytes / (x->cols * (int64_t)sizeof(float)));
+    f->window = max_i64(min_i64(rows / per_step, f->steps), 1);
+}
+
+static tt_status allocate(tt_feed *f)
+{
+    const tt_samples *s = f->samples;
+    int64_t held = f->window * f->n_lanes * f->lane_rows;
+    for (int64_t i = 0; i < s->x.count; i++) f->n_local += s->train[i];
+    TT_TRY(tt_alloc(f->n_local, sizeof *f->local, "training rows", &f->local));
+    TT_TRY(tt_alloc(f->n_local, sizeof *f->order, "the order of an epoch", &f->order));
+    TT_TRY(tt_alloc(held, sizeof *f->ids, "rows of a batch", &f->ids));
+    TT_TRY(tt_alloc(held * s->x.cols, sizeof *f->rows, "rows of a batch", &f->rows));
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->x.count; i++)
+        if (s->train[i]) f->local[n++] = i;
+    return TT_OK;
+}
+
+tt_status tt_feed_new(const tt_samples *samples, const tt_scaling *scaling, uint64_t seed, int64_t batch_size,
+                      bool reproducible, tt_feed *out)
+{
+    *out = (tt_feed){.samples = samples, .scaling = scaling, .seed = seed, .epoch = -1};
+    plan_lanes(out, batch_size, reproducible);
+    plan_window(out);
+    TT_TRY(tt_agree(samples->x.comm, allocate(out)));
+    out->before = tt_prefix_i64(samples->x.comm, out->n_local);
+    return TT_OK;
+}
+
+void tt_feed_free(tt_feed *feed)
+{
+    free(feed->local);
+    free(feed->order);
+    free(feed->rows);
+    free(feed->ids);
+    *feed = (tt_feed){0};
+}
+
+tt_range tt_feed_batch(const tt_feed *feed, int64_t step)
+{
+    int64_t n = feed->samples->n_train, whole = n / feed->steps, more = n % feed->steps;
+    int64_t begin = step * whole + min_i64(step, more);
+    return (tt_range){begin, begin + whole + (step < more)};
+}
+
+/* The batch that a position of the order falls into. */
+static int64_t step_of(const tt_feed *f, int64_t position)
+{
+    int64_t n = f->samples->n_train, whole = n / f->steps, more = n % f->steps;
+    if (position < more * (whole + 1)) return position / (whole + 1);
+    return more + (position - more * (whole + 1)) / whole;
+}
+
+static int by_position(const void *a, const void *b)
+{
+    const tt_feed_place *p = a, *q = b;
+    return (p->position > q->position) - (p->position < q->position);
+}
+
+static void order_epoch(tt_feed *f, int64_t epoch)
+{
+    tt_stream s = {f->seed, TT_FOR_SHUFFLE, (uint64_t)epoch};
+    for (int64_t i = 0; i < f->n_local; i++) {
+        uint64_t to = tt_random_permute(s, (uint64_t)(f->before + i), (uint64_t)f->samples->n_train);
+        f->order[i] = (tt_feed_place){(int64_t)to, f->local[i]};
+    }
+    qsort(f->order, (size_t)f->n_local, sizeof *f->order, by_position);
+    f->epoch = epoch;
+    f->window_steps = 0;
+}
+
+/* First place in the order at or after `position`. */
+static int64_t find(const tt_feed *f, int64_t position)
+{
+    int64_t low = 0, high = f->n_local;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (f->order[middle].position < position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Where a row on its way belongs; its values follow. */
+typedef struct parcel {
+    int64_t slot; /* (step in the window * lanes + lane) * lane_rows + row in the lane */
+    int64_t id;
+} parcel;
+
+static size_t parcel_bytes(const tt_feed *f)
+{
+    return sizeof(parcel) + (size_t)f->samples->x.cols * sizeof(float);
+}
+
+static int64_t slot_of(const tt_feed *f, int64_t position)
+{
+    int64_t step = step_of(f, position);
+    return (step - f->window_first) * f->lanes * f->lane_rows + position - tt_feed_batch(f, step).begin;
+}
+
+static int rank_of(const tt_feed *f, int64_t slot)
+{
+    return tt_owner(f->lanes, 1, f->samples->x.comm->size, slot / f->lane_rows % f->lanes);
+}
+
+/* Pack the rows of places [begin, end) by destination; count[r] gets the bytes for rank r. */
+static tt_status pack(const tt_feed *f, int64_t begin, int64_t end, int64_t *count, char **out)
+{
+    const tt_matrix *x = &f->samples->x;
+    size_t bytes = parcel_bytes(f);
+    int64_t *at = NULL;
+    TT_TRY(tt_alloc(end - begin, bytes, "rows on their way", out));
+    TT_TRY(tt_alloc(x->comm->size + 1, sizeof *at, "rows on their way", &at));
+    for (int64_t i = begin; i < end; i++) at[rank_of(f, slot_of(f, f->order[i].position)) + 1] += (int64_t)bytes;
+    for (int r = 0; r < x->comm->size; r++) {
+        count[r] = at[r + 1];
+        at[r + 1] += at[r];
+    }
+    for (int64_t i = begin; i < end; i++) {
+        int64_t row = f->order[i].row;
+        parcel head = {slot_of(f, f->order[i].position), x->first + row};
+        int64_t *to = &at[rank_of(f, head.slot)];
+        memcpy(*out + *to, &head, sizeof head);
+        tt_scaling_apply(f->scaling, x, row, (float *)(void *)(*out + *to + sizeof head));
+        *to += (int64_t)bytes;
+    }
+    free(at);
+    return TT_OK;
+}
+
+static void unpack(tt_feed *f, const char *arrived, int64_t bytes)
+{
+    int64_t cols = f->samples->x.cols;
+    memset(f->rows, 0, (size_t)(f->window * f->n_lanes * f->lane_rows * cols) * sizeof *f->rows);
+    for (int64_t at = 0; at < bytes; at += (int64_t)parcel_bytes(f)) {
+        parcel head;
+        memcpy(&head, arrived + at, sizeof head);
+        int64_t step = head.slot / (f->lanes * f->lane_rows), in_step = head.slot % (f->lanes * f->lane_rows);
+        int64_t to = (step * f->n_lanes - f->first_lane) * f->lane_rows + in_step;
+        f->ids[to] = head.id;
+        memcpy(f->rows + to * cols, arrived + at + sizeof head, (size_t)cols * sizeof *f->rows);
+    }
+}
+
+/* Fetch the window that begins with `step`. Collective. */
+static tt_status fetch(tt_feed *f, int64_t step)
+{
+    const tt_comm *comm = f->samples->x.comm;
+    f->window_first = step;
+    f->window_steps = min_i64(f->window, f->steps - step);
+    int64_t begin = find(f, tt_feed_batch(f, step).begin);
+    int64_t end = find(f, tt_feed_batch(f, step + f->window_steps - 1).end);
+    int64_t *count = NULL, total = 0;
+    char *packed = NULL, *arrived = NULL;
+    tt_status s = tt_alloc(2 * comm->size, sizeof *count, "rows on their way", &count);
+    if (s == TT_OK) s = pack(f, begin, end, count, &packed);
+    s = tt_agree(comm, s);
+    if (s == TT_OK) s = tt_exchange(comm, packed, count, &arrived, count + comm->size);
+    free(packed);
+    if (s == TT_OK) {
+        for (int r = 0; r < comm->size; r++) total += count[comm->size + r];
+        unpack(f, arrived, total);
+    }
+    free(arrived);
+    free(count);
+    return s;
+}
+
+tt_status tt_feed_step(tt_feed *feed, int64_t epoch, int64_t step)
+{
+    if (feed->epoch != epoch) order_epoch(feed, epoch);
+    if (step >= feed->window_first && step < feed->window_first + feed->window_steps) return TT_OK;
+    return fetch(feed, step);
+}
+
+tt_lane tt_feed_lane(const tt_feed *feed, int64_t step, int64_t lane)
+{
+    tt_range batch = tt_feed_batch(feed, step);
+    int64_t used = batch.end - batch.begin - (feed->first_lane + lane) * feed->lane_rows;
+    int64_t at = ((step - feed->window_first) * feed->n_lanes + lane) * feed->lane_rows;
+    return (tt_lane){.used = max_i64(min_i64(used, feed->lane_rows), 0),
+                     .rows = feed->rows + at * feed->samples->x.cols,
+                     .id = feed->ids + at};
+}

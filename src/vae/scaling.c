@@ -1,0 +1,52 @@
+#include "vae/scaling.h"
+
+#include "tutti/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const double limit_deviations = 10.0;
+/* A deviation this small beside the mean is what rounding leaves of a constant float32 column. */
+static const double constant_below = 1e-7;
+
+tt_status tt_scaling_new(int64_t cols, tt_scaling *out)
+{
+    *out = (tt_scaling){.cols = cols};
+    TT_TRY(tt_alloc(3 * cols, sizeof(double), "the scaling of columns", &out->mean));
+    out->scale = out->mean + cols;
+    out->limit = out->scale + cols;
+    return TT_OK;
+}
+
+void tt_scaling_free(tt_scaling *scaling)
+{
+    free(scaling->mean);
+    *scaling = (tt_scaling){0};
+}
+
+tt_status tt_scaling_fit(const tt_matrix *x, unsigned char *use, int64_t n, bool scaled, tt_scaling *scaling)
+{
+    tt_matrix rows = *x; /* a view: the same data, other rows marked */
+    rows.valid = use;
+    rows.n_valid = n;
+    double *deviation = scaling->scale;
+    TT_TRY(tt_matrix_moments(&rows, scaling->mean, deviation));
+    for (int64_t j = 0; j < x->cols; j++) {
+        bool constant = deviation[j] <= constant_below * fabs(scaling->mean[j] - x->shift[j]);
+        double d = constant ? 1.0 : deviation[j];
+        scaling->limit[j] = scaled ? limit_deviations * d : limit_deviations;
+        scaling->scale[j] = scaled ? 1.0 : d;
+        if (scaled) scaling->mean[j] = 0;
+    }
+    return TT_OK;
+}
+
+void tt_scaling_apply(const tt_scaling *scaling, const tt_matrix *x, int64_t i, float *out)
+{
+    const float *row = x->data + i * x->cols;
+    for (int64_t j = 0; j < x->cols; j++) {
+        double v = ((double)row[j] + (x->shift[j] - scaling->mean[j])) / scaling->scale[j];
+        double limit = scaling->limit[j];
+        out[j] = (float)(v < -limit ? -limit : v > limit ? limit : v);
+    }
+}
