@@ -21,8 +21,8 @@ known  = $(firstword $(foreach name,$(1),$(shell pkg-config --exists $(name) 2>/
 cflags = $(if $($(2)),-isystem $($(2))/include,$(if $(known),$(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(known)))))
 libs   = $(if $($(2)),-L$($(2))/lib -Wl$(comma)-rpath$(comma)$($(2))/lib $(3),$(or $(if $(known),$(shell pkg-config --libs $(known))),$(3)))
 
-MPI_CFLAGS := $(or $(call cflags,ompi-c,MPI_DIR),$(patsubst -I%,-isystem %,$(filter -I%,$(shell mpicc --showme:compile 2>/dev/null))))
-MPI_LIBS   := $(or $(if $(MPI_DIR)$(shell pkg-config --exists ompi-c && echo y),$(call libs,ompi-c,MPI_DIR,-lmpi)),$(shell mpicc --showme:link 2>/dev/null))
+MPI_CFLAGS := $(if $(MPI_DIR)$(call known,ompi-c),$(call cflags,ompi-c,MPI_DIR),$(patsubst -I%,-isystem %,$(filter -I%,$(shell mpicc --showme:compile 2>/dev/null))))
+MPI_LIBS   := $(if $(MPI_DIR)$(call known,ompi-c),$(call libs,ompi-c,MPI_DIR,-lmpi),$(shell mpicc --showme:link 2>/dev/null))
 
 # A serial OpenBLAS must win over a threaded one that is installed beside it, also where ScaLAPACK asks for a BLAS:
 # an RPATH (not RUNPATH) reaches the libraries of libraries.
