@@ -18,6 +18,11 @@ static int64_t row_elements(const tt_column *c)
     return n;
 }
 
+int64_t column_bytes(const tt_column *c)
+{
+    return c->dims[0] * row_elements(c) * (int64_t)type_bytes(c->type, c->text_bytes) + 8 * blocks_of(c);
+}
+
 tt_status column_copy(const tt_column *from, tt_column *to)
 {
     *to = *from;

@@ -105,8 +105,7 @@ static tt_status prepare(tt_store *store, const tt_provenance *provenance)
     tt_column *shapes;
     TT_TRY(tt_alloc(store->n_columns, sizeof *shapes, "columns", &shapes));
     for (int i = 0; i < store->n_columns; i++) shapes[i] = store->columns[i].shape;
-    tt_status s = structure_matches(store->part, provenance, shapes, store->n_columns, &store->resumed);
-    if (s == TT_OK && store->resumed) s = structure_settle(store->part, shapes, store->n_columns);
+    tt_status s = resume_part(store->part, provenance, shapes, store->n_columns, &store->resumed);
     if (s == TT_OK && !store->resumed)
         s = structure_create(store->part, provenance, shapes, store->n_columns);
     free(shapes);
@@ -189,10 +188,8 @@ tt_status tt_store_add_column(tt_store *store, const tt_column *shape)
                               : tt_fail(TT_ERR_INTERNAL, "%s is open for reading", store->path);
     TT_TRY(tt_agree(&store->comm, s));
     TT_TRY(part_close(store));
-    if (store->comm.rank == 0) {
-        s = structure_edit(store->part, create_late, &store->columns[store->n_columns - 1].shape);
-        if (s == TT_OK) s = structure_reserve(store->part);
-    }
+    tt_column *late = &store->columns[store->n_columns - 1].shape;
+    if (store->comm.rank == 0) s = structure_edit(store->part, column_bytes(late), create_late, late);
     s = tt_agree(&store->comm, s);
     if (s != TT_OK) { /* without the new one, the store stays usable */
         char *message = NULL;
@@ -209,7 +206,7 @@ tt_status tt_store_add_column(tt_store *store, const tt_column *shape)
 static tt_status open_to_read(tt_store *store)
 {
     TT_TRY(h5_check_path(store->path));
-    store->file = h5_open_alone(store->path, false);
+    store->file = h5_open_alone(store->path);
     if (store->file >= 0) return TT_OK;
     return h5_fail(TT_ERR_INPUT, "%s is a truncated or damaged HDF5 file", store->path);
 }

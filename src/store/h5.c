@@ -66,10 +66,10 @@ hid_t h5_access(const tt_comm *comm)
     return H5I_INVALID_HID;
 }
 
-hid_t h5_open_alone(const char *path, bool write)
+hid_t h5_open_alone(const char *path)
 {
     hid_t access = h5_access(NULL);
-    hid_t file = H5Fopen(path, write ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access);
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, access);
     h5_close(access);
     return file;
 }

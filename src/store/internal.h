@@ -62,8 +62,8 @@ __attribute__((format(printf, 2, 3))) tt_status h5_fail(tt_status code, const ch
 /** File access: POSIX for one process, or MPI-IO for all of comm. */
 hid_t h5_access(const tt_comm *comm);
 
-/** Open with POSIX I/O. */
-hid_t h5_open_alone(const char *path, bool write);
+/** Open for reading with POSIX I/O. */
+hid_t h5_open_alone(const char *path);
 
 /** Whether a path is worth opening: one clear line if it is missing, a folder, or no HDF5. */
 tt_status h5_check_path(const char *path);
@@ -105,6 +105,9 @@ tt_status column_copy(const tt_column *from, tt_column *to);
 
 /** Whether two descriptions agree. */
 bool column_same(const tt_column *a, const tt_column *b);
+
+/** Bytes of its data and checksums. */
+int64_t column_bytes(const tt_column *c);
 
 /** Describe and open dataset `name` of an open file. `columns` of other makers have no checksums.
  *  @return TT_OK, TT_ERR_INPUT if it is nothing we can read, TT_ERR_IO, TT_ERR_MEMORY */
@@ -184,39 +187,64 @@ tt_status store_complete(tt_store *store);
 /** This rank's path of the file while it is written or read. */
 const char *store_file(const tt_store *store);
 
-/* structure.c: changes that only rank 0 makes */
+/* ranges.c: runs of bytes in a file */
 
-/** Make `part` anew: columns, allocated, and what is known of its provenance. On rank 0. */
+typedef struct ranges {
+    tt_range *v; /**< ascending, apart */
+    int64_t n;
+} ranges;
+
+/** Append, unless it is empty. */
+tt_status ranges_add(ranges *r, int64_t begin, int64_t end);
+
+/** Where the data of all datasets lie. */
+tt_status ranges_of_data(hid_t file, const char *path, ranges *out);
+
+/** What is the same in both. */
+tt_status ranges_common(const ranges *a, const ranges *b, ranges *out);
+
+/** What lies between them in a file of `bytes`. */
+tt_status ranges_between(const ranges *r, int64_t bytes, ranges *out);
+
+/** pread() and pwrite() until all is done. @return false with errno */
+bool read_all(int fd, void *to, int64_t n, int64_t at);
+bool write_all(int fd, const void *from, int64_t n, int64_t at);
+
+/** Copy ranges of one file to the same places of another, holes left out. */
+tt_status ranges_copy(const ranges *r, int from, int to, const char *path);
+
+/* structure.c: changes that only rank 0 makes
+ *
+ * HDF5 makes them in a shadow: a file in memory with the structure of the real one and holes for the data.
+ * The bytes that changed are then written to the disk by ourselves. For HDF5 1.10 cannot close a file that it
+ * could not write (a full disk, a quota): it crashes when the program ends. */
+
+typedef tt_status structure_change(hid_t file, void *context);
+
+/** Make `part` anew, its space reserved, with the columns and what is known of its provenance. On rank 0. */
 tt_status structure_create(const char *part, const tt_provenance *provenance, const tt_column *columns,
                            int n_columns);
 
-/** Whether `part` is a sound attempt at the same thing; logs why if it is not. On rank 0. */
-tt_status structure_matches(const char *part, const tt_provenance *provenance, const tt_column *columns,
-                            int n_columns, bool *matches);
-
-/** Change the structure of `part` by f, such that a kill in between can be undone. On rank 0. */
-typedef tt_status structure_change(hid_t file, void *context);
-tt_status structure_edit(const char *part, structure_change *f, void *context);
-
-/** Make an attempt that is resumed what it was at first: no datasets beyond `columns`, its space reserved. On
- * rank 0. */
-tt_status structure_settle(const char *part, const tt_column *columns, int n_columns);
-
-/** Remove `part` and what belongs to it. On rank 0. */
-void structure_remove(const char *part);
-
-/** Reserve the space of a file whose datasets are sized but not filled. On rank 0. */
-tt_status structure_reserve(const char *part);
+/** Change the structure of `part` by f, such that a kill in between can be undone. On rank 0.
+ *  @param growth  bytes of data that f adds */
+tt_status structure_edit(const char *part, int64_t growth, structure_change *f, void *context);
 
 /** Flush what is written of a folder's entries. */
 tt_status sync_folder_of(const char *path);
 
+/* resume.c */
+
+/** Whether `part` is a sound attempt at the same thing; logs why if it is not. Datasets that were added late
+ * are removed from it: their size may differ this time. On rank 0. */
+tt_status resume_part(const char *part, const tt_provenance *provenance, const tt_column *columns,
+                      int n_columns, bool *resumed);
+
 /* undo.c */
 
-/** Keep beside `part` what a change of its structure may overwrite: every byte that is in no dataset. */
-tt_status undo_save(const char *part);
+/** Keep beside `part`, open as fd, the bytes that a change of its structure will overwrite. */
+tt_status undo_save(const char *part, int fd, const ranges *r, int64_t file_bytes);
 
-/** Put it back if it is there: the file is then as it was before the change. */
+/** Put them back if they are there: the file is then as it was before the change. */
 tt_status undo_restore(const char *part);
 
 /** The change is whole. */

@@ -89,7 +89,7 @@ static tt_status finish(tt_store *store, const tt_phases *phases)
     TT_TRY(gather_phases(&store->comm, phases, &c.phases));
     tt_status s = TT_OK;
     if (store->comm.rank == 0) {
-        s = structure_edit(store->part, write_closing, &c);
+        s = structure_edit(store->part, 0, write_closing, &c);
         if (s == TT_OK) s = rename_part(store);
     }
     free(c.phases);

@@ -30,7 +30,7 @@ tt_status tt_store_fingerprint(const char *path, char **out)
 {
     *out = NULL;
     h5_quiet();
-    hid_t file = h5_check_path(path) == TT_OK ? h5_open_alone(path, false) : H5I_INVALID_HID;
+    hid_t file = h5_check_path(path) == TT_OK ? h5_open_alone(path) : H5I_INVALID_HID;
     tt_status s = file >= 0 ? attribute_read_text(file, path, "/", "fingerprint", out) : TT_OK;
     h5_close(file);
     return s == TT_ERR_MEMORY ? s : TT_OK;
