@@ -44,7 +44,7 @@ static tt_status find_to_write(tt_store *store, const char *name, int64_t first,
     TT_TRY(column_need(store, name, c));
     TT_TRY(column_check_range(store, *c, first, count));
     int64_t block = (*c)->shape.block_rows, end = first + count;
-    if (first % block == 0 && (end % block == 0 || end == (*c)->shape.dims[0])) return TT_OK;
+    if (count == 0 || (first % block == 0 && (end % block == 0 || end == (*c)->shape.dims[0]))) return TT_OK;
     return tt_fail(TT_ERR_INTERNAL, "%s: rows %lld to %lld of %s are not whole blocks of %lld", store->part,
                    (long long)first, (long long)end, name, (long long)block);
 }
