@@ -14,7 +14,7 @@
 /** Write n bytes to DIR/NAME, making the folders on the way. */
 static inline void put_file(const char *dir, const char *name, const void *data, size_t n)
 {
-    char path[4096];
+    char path[8300];
     snprintf(path, sizeof path, "%s/%s", dir, name);
     for (char *p = path + 1; (p = strchr(p, '/')); p++) {
         *p = '\0';
