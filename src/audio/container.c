@@ -36,19 +36,24 @@ static bool is_placeholder(uint64_t size, int bytes)
 {
     if (bytes == 4)
         return size >= UINT32_C(0xFFFFFF00) || (size >= UINT32_C(0x7FFE0000) && size <= INT32_MAX);
-    return size >= INT64_MAX - 65536;
+    return size >= INT64_MAX - 65536; /* also -1 */
 }
 
-/* A WAV that was written to a pipe and says 0 bytes of audio, and nothing follows: everything is audio. */
-static void mend_zero_length(source *src, const family *f, int64_t body, uint64_t file_size)
+/* Let the decoder see the audio, which begins at `body`, end where the file ends. */
+static void patch_size(source *src, const family *f, int64_t body)
 {
-    int64_t left = src->bytes - body;
+    uint64_t left = (uint64_t)(src->bytes - body);
+    if (left > UINT32_MAX) return;
+    src->patch_at = f->big_endian ? body - 4 : body - f->size_bytes;
+    for (int i = 0; i < 4; i++) src->patch[i] = (unsigned char)(left >> 8 * (f->big_endian ? 3 - i : i));
+}
+
+/* A WAV that was written to a pipe and says 0 bytes of audio with nothing behind them: all that follows is
+ * audio. */
+static bool is_unclosed(const source *src, const family *f, int64_t body, uint64_t file_size)
+{
     bool closed = file_size > 0 && !is_placeholder(file_size, 4) && (int64_t)file_size + 8 > body;
-    if (f->size_bytes != 4 || strcmp(f->data, "data") != 0 || left <= 0 || closed || left > UINT32_MAX)
-        return;
-    src->patch_at = body - 4;
-    for (int i = 0; i < 4; i++)
-        src->patch[i] = (unsigned char)((uint64_t)left >> 8 * (f->big_endian ? 3 - i : i));
+    return memcmp(f->magic, "RIF", 3) == 0 && src->bytes > body && !closed;
 }
 
 /* The 64-bit length of an RF64's audio, from its ds64 chunk, which comes first. */
@@ -71,11 +76,13 @@ static void check_chunks(source *src, const family *f)
         if (f->size_has_header) size = size >= (uint64_t)header ? size - (uint64_t)header : 0;
         int64_t body = at + header;
         if (memcmp(head, f->data, 4) == 0) {
-            if (f->magic[1] == 'F' && size == UINT32_MAX) size = long_size(src); /* RF64 */
-            if (size == 0)
-                mend_zero_length(src, f, body, file_size);
-            else if (!is_placeholder(size, f->size_bytes) && size != UINT64_MAX)
-                src->cut |= size > (uint64_t)(src->bytes - body);
+            bool is_long = memcmp(f->magic, "RF64", 4) == 0 && size == UINT32_MAX;
+            if (is_long) size = long_size(src);
+            if (size == 0 && is_unclosed(src, f, body, file_size)) patch_size(src, f, body);
+            if (is_placeholder(size, is_long ? 8 : f->size_bytes) || size <= (uint64_t)(src->bytes - body))
+                return;
+            src->cut = true;
+            if (f->magic[0] == 'c') patch_size(src, f, body); /* libsndfile refuses a shortened CAF */
             return;
         }
         if (size > (uint64_t)(src->bytes - body)) return;

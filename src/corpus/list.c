@@ -1,0 +1,140 @@
+#include "formats.h"
+
+#include "tutti/hash.h"
+#include "tutti/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+typedef enum format { FOLDER, CSV, TAR } format;
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcasecmp(text + n - m, end) == 0;
+}
+
+/* What a path is: a folder and a .csv by what is there, shards also by a pattern that names no file. */
+static tt_status detect(const char *path, format *out)
+{
+    struct stat info;
+    bool there = stat(path, &info) == 0;
+    int code = errno;
+    *out = there && S_ISDIR(info.st_mode) ? FOLDER : ends_with(path, ".csv") ? CSV : TAR;
+    if (!there && (*out == CSV || !strstr(path, ".tar") || code == EACCES))
+        return tt_fail(TT_ERR_IO, "corpus %s: %s", path, strerror(code));
+    if (*out == TAR && !strstr(path, ".tar") && !strstr(path, ".tgz")) *out = CSV;
+    return TT_OK;
+}
+
+static tt_status choose(const tt_corpus_params *params, format *out)
+{
+    static const char *const names[] = {"folder", "csv", "tar"};
+    const char *wanted = params->format ? params->format : "auto";
+    if (!params->path || !params->path[0]) return tt_fail(TT_ERR_CONFIG, "corpus.path: is empty");
+    for (int i = 0; i < 3; i++)
+        if (strcmp(wanted, names[i]) == 0) {
+            *out = (format)i;
+            return TT_OK;
+        }
+    if (strcmp(wanted, "auto") == 0) return detect(params->path, out);
+    return tt_fail(TT_ERR_CONFIG, "corpus.format: \"%s\" is none of auto, folder, csv, tar", wanted);
+}
+
+/* The look at the file system is rank 0's, so that all ranks go the same way. */
+static tt_status choose_together(const tt_comm *comm, const tt_corpus_params *params, format *out)
+{
+    tt_status s = TT_OK;
+    *out = FOLDER;
+    if (comm->rank == 0) s = choose(params, out);
+    TT_TRY(tt_agree(comm, s));
+    int chosen = (int)*out;
+    MPI_Bcast(&chosen, 1, MPI_INT, 0, comm->mpi);
+    *out = (format)chosen;
+    return TT_OK;
+}
+
+tt_status tt_corpus_list(const tt_comm *comm, const tt_corpus_params *params, tt_tracks *out)
+{
+    *out = (tt_tracks){0};
+    format f;
+    TT_TRY(choose_together(comm, params, &f));
+    if (f == FOLDER) TT_TRY(list_folder(comm, params->path, out));
+    if (f == CSV) TT_TRY(list_csv(comm, params->path, out));
+    if (f == TAR) TT_TRY(list_shards(comm, params->path, out));
+    if (out->total > 0) return TT_OK;
+    tt_tracks_free(out);
+    return tt_fail(TT_ERR_INPUT,
+                   "corpus %s holds no tracks: expected genre/track.ext, a CSV manifest or .tar shards",
+                   params->path);
+}
+
+static tt_hash hash_track(const tt_track *t, int64_t row)
+{
+    tt_hash h = tt_hash_start();
+    const char *const texts[] = {t->id, t->path, t->shard, t->genre, t->language, t->split, t->lyrics};
+    tt_hash_i64(&h, row);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) tt_hash_text(&h, texts[i]);
+    tt_hash_i64(&h, t->offset);
+    tt_hash_i64(&h, t->bytes);
+    tt_hash_i64(&h, t->modified);
+    return h;
+}
+
+/* Hashes of tracks, each with its row in it, are summed, so that it does not matter who holds which. */
+static tt_status hash_tracks(const tt_comm *comm, const tt_corpus_params *params, uint64_t sum[2])
+{
+    tt_tracks tracks;
+    TT_TRY(tt_corpus_list(comm, params, &tracks));
+    for (int64_t i = 0; i < tracks.n; i++) {
+        tt_hash h = hash_track(&tracks.v[i], tracks.first + i);
+        sum[0] += h.low;
+        sum[1] += h.high;
+    }
+    tt_tracks_free(&tracks);
+    return TT_OK;
+}
+
+/* A shard cannot change within without changing itself: no need to read what may be terabytes. */
+static tt_status hash_shards(const tt_comm *comm, const char *pattern, uint64_t sum[2])
+{
+    char *names;
+    int64_t n, k = 0;
+    TT_TRY(expand_shards(comm, pattern, &names, &n));
+    for (const char *at = names; at < names + n; at += strlen(at) + 1, k++) {
+        if (k % comm->size != comm->rank) continue;
+        tt_track shard = {.id = "",
+                          .path = "",
+                          .shard = (char *)at,
+                          .genre = "",
+                          .language = "",
+                          .split = "",
+                          .lyrics = ""};
+        struct stat info;
+        if (stat(at, &info) == 0) {
+            shard.bytes = (int64_t)info.st_size;
+            shard.modified = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+        }
+        tt_hash h = hash_track(&shard, k);
+        sum[0] += h.low;
+        sum[1] += h.high;
+    }
+    free(names);
+    return TT_OK;
+}
+
+tt_status tt_corpus_fingerprint(const tt_comm *comm, const tt_corpus_params *params, char *hash)
+{
+    format f;
+    uint64_t sum[2] = {0, 0};
+    TT_TRY(choose_together(comm, params, &f));
+    if (f == TAR)
+        TT_TRY(hash_shards(comm, params->path, sum));
+    else
+        TT_TRY(hash_tracks(comm, params, sum));
+    MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_UINT64_T, MPI_SUM, comm->mpi);
+    tt_hash_print(&(tt_hash){sum[0], sum[1]}, hash);
+    return TT_OK;
+}

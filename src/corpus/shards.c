@@ -1,0 +1,143 @@
+/* Tar shards: members that share a stem are one track (the convention of WebDataset). */
+#include "formats.h"
+
+#include "tutti/log.h"
+#include "tutti/memory.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { SHARDS_MAX = 1000000 };
+
+static tt_status add_name(buffer *b, const char *name)
+{
+    return buffer_add(b, name, (int64_t)strlen(name) + 1);
+}
+
+/* Names that a pattern without braces stands for: itself where such a file exists, or what glob() finds. */
+static tt_status add_matches(buffer *b, const char *pattern)
+{
+    struct stat info;
+    if (stat(pattern, &info) == 0) return add_name(b, pattern);
+    if (!strpbrk(pattern, "*?[")) {
+        tt_warn("shard %s: %s, left out", pattern, strerror(errno));
+        return TT_OK;
+    }
+    glob_t found;
+    int code = glob(pattern, 0, NULL, &found);
+    tt_status s =
+        code == GLOB_NOSPACE ? tt_fail(TT_ERR_MEMORY, "no memory for the shards %s", pattern) : TT_OK;
+    for (size_t i = 0; code == 0 && s == TT_OK && i < found.gl_pathc; i++) s = add_name(b, found.gl_pathv[i]);
+    globfree(&found);
+    return s;
+}
+
+/* The first {LOW..HIGH} in a pattern; false if there is none. */
+static bool find_range(const char *pattern, const char **open, const char **close, long long *low,
+                       long long *high, int *width)
+{
+    for (const char *p = strchr(pattern, '{'); p; p = strchr(p + 1, '{')) {
+        int first = 0, dots = 0, end = 0;
+        if (sscanf(p, "{%n%18lld%n..%18lld}%n", &first, low, &dots, high, &end) != 2 || end == 0) continue;
+        if (*low < 0 || *high < *low) continue;
+        *open = p;
+        *close = p + end;
+        *width = dots - first;
+        return true;
+    }
+    return false;
+}
+
+static tt_status expand(buffer *b, const char *pattern, int64_t *left)
+{
+    const char *open, *close;
+    long long low, high;
+    int width;
+    if (!find_range(pattern, &open, &close, &low, &high, &width)) {
+        if (--*left < 0) return tt_fail(TT_ERR_CONFIG, "corpus.path: more than %d shards", SHARDS_MAX);
+        return add_matches(b, pattern);
+    }
+    for (long long k = low; k <= high; k++) {
+        char *one;
+        TT_TRY(tt_format(&one, "%.*s%0*lld%s", (int)(open - pattern), pattern, width, k, close));
+        tt_status s = expand(b, one, left);
+        free(one);
+        TT_TRY(s);
+    }
+    return TT_OK;
+}
+
+/* Patterns may be listed, separated by commas, unless a file is called so. */
+static tt_status expand_all(const char *patterns, buffer *b)
+{
+    struct stat info;
+    int64_t left = SHARDS_MAX;
+    if (stat(patterns, &info) == 0) return add_name(b, patterns);
+    for (const char *at = patterns;; at++) {
+        size_t n = strcspn(at, ",");
+        char *one;
+        TT_TRY(tt_format(&one, "%.*s", (int)n, at));
+        tt_status s = n > 0 ? expand(b, one, &left) : TT_OK;
+        free(one);
+        TT_TRY(s);
+        at += n;
+        if (*at == '\0') break;
+    }
+    if (b->n > 0) return TT_OK;
+    return tt_fail(TT_ERR_IO, "corpus %s: there are no such shards", patterns);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sort the names, each once. */
+static tt_status sort_names(buffer *b)
+{
+    buffer sorted = {0};
+    const char **v;
+    int64_t n = 0;
+    for (int64_t i = 0; i < b->n; i++) n += b->data[i] == '\0';
+    TT_TRY(tt_alloc(n, sizeof *v, "the shards", &v));
+    const char *at = b->data;
+    for (int64_t i = 0; i < n; i++, at += strlen(at) + 1) v[i] = at;
+    qsort(v, (size_t)n, sizeof *v, by_name);
+    tt_status s = TT_OK;
+    for (int64_t i = 0; s == TT_OK && i < n; i++)
+        if (i == 0 || strcmp(v[i - 1], v[i]) != 0) s = add_name(&sorted, v[i]);
+    free(v);
+    free(b->data);
+    *b = sorted;
+    return s;
+}
+
+tt_status expand_shards(const tt_comm *comm, const char *pattern, char **names, int64_t *n)
+{
+    buffer b = {0};
+    tt_status s = TT_OK;
+    if (comm->rank == 0) s = expand_all(pattern, &b);
+    if (comm->rank == 0 && s == TT_OK) s = sort_names(&b);
+    s = tt_agree(comm, s);
+    if (s == TT_OK) s = gather_bytes(comm, b.data, b.n, names, n); /* only rank 0 has any */
+    free(b.data);
+    return s;
+}
+
+tt_status list_shards(const tt_comm *comm, const char *pattern, tt_tracks *out)
+{
+    char *names = NULL;
+    int64_t n = 0, k = 0;
+    track_list list = {0};
+    TT_TRY(expand_shards(comm, pattern, &names, &n));
+    tt_status s = TT_OK;
+    for (const char *at = names; s == TT_OK && at < names + n; at += strlen(at) + 1, k++)
+        if (k % comm->size == comm->rank) s = read_shard(at, &list);
+    free(names);
+    s = list_deal(comm, &list, s, out);
+    list_free(&list);
+    return s;
+}
