@@ -179,7 +179,7 @@ tt_status tt_analyzer_new(const tt_audio_params *audio, const tt_features_params
     a->n_mels = features->n_mels;
     a->n_mfcc = features->n_mfcc;
     a->top_db = (float)features->top_db;
-    a->samples = llround(audio->clip_seconds * audio->sample_rate);
+    a->samples = tt_clip_samples(audio);
     a->frames = 1 + a->samples / a->hop;
     a->stride = (a->frames + LANES - 1) / LANES * LANES;
     tt_status s = set_up(a, features);

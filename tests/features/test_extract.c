@@ -1,0 +1,314 @@
+/* The extraction stage on a small corpus of sound and broken files: rows do not show the ranks, failures are
+ * listed. */
+#include "test.h"
+
+#include "tutti/features.h"
+#include "tutti/memory.h"
+#include "tutti/signal.h"
+
+#include <math.h>
+#include <signal.h>
+#include <sndfile.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const tt_features_params features = {.n_fft = 512,
+                                            .hop_length = 256,
+                                            .n_mels = 32,
+                                            .n_mfcc = 13,
+                                            .fmax = 4000,
+                                            .mel_scale = "slaney",
+                                            .top_db = 80};
+static const tt_audio_params audio = {.sample_rate = 8000, .clip_seconds = 1, .clip_hop = 0.75};
+enum { MELS = 32, FRAMES = 32 };
+
+static const tt_provenance provenance = {
+    .stage = "extract", .fingerprint = "test", .config = "", .inputs = "", .seed = 1};
+
+/** A tone with a beat of its own; silent for pitch 0. */
+static void write_sound(const char *folder, const char *name, int format, int rate, int channels,
+                        double seconds, double pitch)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    SF_INFO info = {.samplerate = rate, .channels = channels, .format = format};
+    SNDFILE *file = sf_open(path, SFM_WRITE, &info);
+    assert_non_null(file);
+    int64_t n = (int64_t)(seconds * rate);
+    float frame[2];
+    for (int64_t i = 0; i < n; i++) {
+        double t = (double)i / rate;
+        frame[0] = frame[1] =
+            pitch > 0 ? (float)(0.4 * sin(6.2831853 * pitch * t) * (1 + 0.5 * sin(9 * t))) : 0;
+        sf_writef_float(file, frame, 1);
+    }
+    sf_close(file);
+}
+
+static void write_bytes(const char *folder, const char *name, const char *text)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void cut_in_half(const char *folder, const char *name)
+{
+    char path[1024];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(truncate(path, st.st_size / 2), 0);
+}
+
+enum { TRACKS = 10, FAILED = 3, MARKED = 2 };
+
+/** Sorted by id: what each file is for is in its name. */
+static void write_corpus(const char *root)
+{
+    const int wav = SF_FORMAT_WAV | SF_FORMAT_PCM_16, flac = SF_FORMAT_FLAC | SF_FORMAT_PCM_16;
+    char folder[1024];
+    mkdir(root, 0777);
+    snprintf(folder, sizeof folder, "%s/rock", root);
+    mkdir(folder, 0777);
+    write_sound(folder, "a-long.wav", wav, 8000, 1, 7.5, 220);
+    write_sound(folder, "b-one-padded.wav", wav, 8000, 1, 0.6, 330);
+    write_sound(folder, "c-too-short.wav", wav, 8000, 1, 0.3, 330);
+    write_bytes(folder, "d-empty.wav", "");
+    write_sound(folder, "e-stereo.flac", flac, 44100, 2, 4, 440);
+    write_bytes(folder, "f-text.mp3", "this is not music\n");
+    write_sound(folder, "g-silent.wav", wav, 8000, 1, 3, 0);
+    write_sound(folder, "h-truncated.flac", flac, 8000, 1, 6, 550);
+    cut_in_half(folder, "h-truncated.flac");
+    write_sound(folder, "i-short.wav", wav, 16000, 1, 1.9, 700);
+    write_sound(folder, "j-vanishing.wav", wav, 8000, 1, 2.5, 800);
+}
+
+static const char *corpus_root(void)
+{
+    return scratch("corpus");
+}
+
+/** Write the corpus and scan it once. */
+static int set_up(void **state)
+{
+    (void)state;
+    char root[1024], manifest[1024];
+    snprintf(root, sizeof root, "%s", corpus_root());
+    snprintf(manifest, sizeof manifest, "%s", scratch("manifest.h5"));
+    if (world.rank == 0) write_corpus(root);
+    MPI_Barrier(world.mpi);
+    tt_corpus_params corpus = {.path = root, .format = "folder"};
+    tt_provenance origin = provenance;
+    origin.stage = "scan";
+    assert_ok(tt_scan(&world, &corpus, &origin, manifest));
+    return 0;
+}
+
+static void *read_all(tt_store *store, const char *name, size_t *bytes)
+{
+    tt_column column;
+    bool found;
+    assert_ok(tt_store_column(store, name, &column, &found));
+    assert_true(found);
+    size_t size = column.type == TT_TEXT                           ? (size_t)column.text_bytes
+                  : column.type == TT_F32 || column.type == TT_I32 ? 4
+                                                                   : 8;
+    for (int d = 0; d < column.n_dims; d++) size *= (size_t)column.dims[d];
+    void *data;
+    assert_ok(tt_alloc((int64_t)size, 1, "rows", &data));
+    assert_ok(tt_store_read(store, name, 0, column.dims[0], column.type, data));
+    *bytes = size;
+    return data;
+}
+
+static void assert_same_file(const char *one, const char *other)
+{
+    static const char *const columns[] = {
+        "/clip/track",   "/clip/start",    "/clip/status",   "/mel",           "/audio",
+        "/track/status", "/track/message", "/failures/path", "/failures/code", "/failures/message"};
+    tt_store *a, *b;
+    assert_ok(tt_store_open(&world, one, &a));
+    assert_ok(tt_store_open(&world, other, &b));
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        size_t n, m;
+        void *x = read_all(a, columns[i], &n), *y = read_all(b, columns[i], &m);
+        assert_int_equal(n, m);
+        if (memcmp(x, y, n) != 0) fail_msg("%s differs between %s and %s", columns[i], one, other);
+        free(x);
+        free(y);
+    }
+    tt_store_close(a);
+    tt_store_close(b);
+}
+
+/** Extract on one rank alone, in its own communicator. */
+static void extract_alone(double max_failures, const char *manifest, const char *output)
+{
+    if (world.rank == 0) {
+        tt_comm alone = tt_comm_wrap(MPI_COMM_SELF);
+        assert_ok(tt_extract(&alone, &audio, &features, max_failures, &provenance, manifest, output));
+    }
+    MPI_Barrier(world.mpi);
+}
+
+static void rows_do_not_show_the_ranks(void **state)
+{
+    (void)state;
+    char manifest[1024], all[1024], one[1024];
+    snprintf(manifest, sizeof manifest, "%s", scratch("manifest.h5"));
+    snprintf(all, sizeof all, "%s", scratch("all.h5"));
+    snprintf(one, sizeof one, "%s", scratch("one.h5"));
+    assert_ok(tt_extract(&world, &audio, &features, 1.0, &provenance, manifest, all));
+    extract_alone(1.0, manifest, one);
+    assert_same_file(all, one);
+}
+
+/** Rows of one track: where they are, what they say. */
+static void rows_say_what_they_are(void **state)
+{
+    (void)state;
+    tt_store *store;
+    assert_ok(tt_store_open(&world, scratch("all.h5"), &store));
+    size_t bytes;
+    int64_t *track = read_all(store, "/clip/track", &bytes);
+    int64_t n = (int64_t)(bytes / sizeof *track);
+    double *start = read_all(store, "/clip/start", &bytes);
+    int32_t *status = read_all(store, "/clip/status", &bytes);
+    float *mel = read_all(store, "/mel", &bytes);
+    float *row = read_all(store, "/audio", &bytes);
+    int64_t columns = (int64_t)(bytes / sizeof *row) / n;
+    int64_t of_track[TRACKS] = {0}, valid[TRACKS] = {0};
+    for (int64_t i = 0; i < n; i++) {
+        assert_true(i == 0 || track[i] >= track[i - 1]);
+        assert_near(start[i], 0.75 * (double)of_track[track[i]], 1e-9);
+        of_track[track[i]]++;
+        valid[track[i]] += tt_track_status_valid(status[i]);
+        float largest = -1000;
+        for (int64_t j = 0; j < MELS * FRAMES; j++) {
+            assert_true(isfinite(mel[i * MELS * FRAMES + j]));
+            largest = fmaxf(largest, mel[i * MELS * FRAMES + j]);
+        }
+        for (int64_t j = 0; j < columns; j++) assert_true(isfinite(row[i * columns + j]));
+        assert_near(largest, 0, 0);
+    }
+    static const int64_t clips[TRACKS] = {9, 1, 0, 0, 5, 0, 3, -1, 2, 3};
+    for (int t = 0; t < TRACKS; t++)
+        if (clips[t] >= 0) {
+            assert_int_equal(of_track[t], clips[t]);
+            assert_int_equal(valid[t], clips[t]);
+        }
+    /* the clips before the cut are kept, and only those */
+    assert_true(of_track[7] == 7 && valid[7] > 0 && valid[7] < 7);
+    char **names;
+    int n_names;
+    assert_ok(tt_store_get_names(store, "/audio", "names", &names, &n_names));
+    assert_int_equal(n_names, columns);
+    assert_string_equal(names[0], "zero_crossing_rate_mean");
+    free(names);
+    void *owned[] = {track, start, status, mel, row};
+    for (int i = 0; i < 5; i++) free(owned[i]);
+    tt_store_close(store);
+}
+
+static void failures_are_listed(void **state)
+{
+    (void)state;
+    tt_store *store;
+    assert_ok(tt_store_open(&world, scratch("all.h5"), &store));
+    size_t bytes;
+    int32_t *code = read_all(store, "/failures/code", &bytes);
+    assert_int_equal(bytes / sizeof *code, FAILED + MARKED);
+    static const int32_t codes[] = {TT_TRACK_TOO_SHORT, TT_TRACK_EMPTY, TT_TRACK_UNREADABLE, TT_TRACK_SILENT,
+                                    TT_TRACK_TRUNCATED};
+    static const char *const files[] = {"c-too-short.wav", "d-empty.wav", "f-text.mp3", "g-silent.wav",
+                                        "h-truncated.flac"};
+    char *path = read_all(store, "/failures/path", &bytes);
+    size_t width = bytes / (FAILED + MARKED);
+    char *message = read_all(store, "/failures/message", &bytes);
+    size_t long_ = bytes / (FAILED + MARKED);
+    for (size_t i = 0; i < FAILED + MARKED; i++) {
+        assert_int_equal(code[i], codes[i]);
+        assert_non_null(strstr(path + i * width, files[i]));
+        assert_true(strlen(message + i * long_) > 0);
+    }
+    free(code);
+    free(path);
+    free(message);
+    tt_store_close(store);
+}
+
+/** A track that is gone since the scan fails a run that allows none; its work is kept, and the next run,
+ * which allows it, ends in the bits of one that never stopped. */
+static void a_stopped_run_goes_on(void **state)
+{
+    (void)state;
+    char manifest[1024], output[1024], alone[1024], path[1024];
+    snprintf(manifest, sizeof manifest, "%s", scratch("manifest.h5"));
+    snprintf(output, sizeof output, "%s", scratch("again.h5"));
+    snprintf(alone, sizeof alone, "%s", scratch("again-alone.h5"));
+    snprintf(path, sizeof path, "%s/rock/j-vanishing.wav", corpus_root());
+    if (world.rank == 0) assert_int_equal(unlink(path), 0);
+    MPI_Barrier(world.mpi);
+    tt_status s = tt_extract(&world, &audio, &features, 0.1 * FAILED + 0.001, &provenance, manifest, output);
+    assert_int_equal(s, TT_ERR_INPUT);
+    assert_non_null(strstr(tt_message(), "max_failures"));
+    assert_int_equal(access(output, F_OK), -1);
+    assert_int_equal(tt_extract(&world, &audio, &features, 0.1, &provenance, manifest, output), TT_ERR_INPUT);
+    assert_ok(tt_extract(&world, &audio, &features, 1.0, &provenance, manifest, output));
+    extract_alone(1.0, manifest, alone);
+    assert_same_file(output, alone);
+}
+
+static void nothing_to_extract_is_an_error(void **state)
+{
+    (void)state;
+    char manifest[1024], output[1024];
+    snprintf(manifest, sizeof manifest, "%s", scratch("manifest.h5"));
+    snprintf(output, sizeof output, "%s", scratch("nothing.h5"));
+    tt_audio_params too_long = audio;
+    too_long.clip_seconds = 60;
+    assert_int_equal(tt_extract(&world, &too_long, &features, 1.0, &provenance, manifest, output),
+                     TT_ERR_INPUT);
+    assert_non_null(strstr(tt_message(), "manifest.h5"));
+    tt_features_params wrong = features;
+    wrong.n_mels = 0;
+    assert_int_equal(tt_extract(&world, &audio, &wrong, 1.0, &provenance, manifest, output), TT_ERR_CONFIG);
+}
+
+/** Last, since a signal cannot be taken back. */
+static void a_signal_stops_it(void **state)
+{
+    (void)state;
+    char manifest[1024], output[1024];
+    snprintf(manifest, sizeof manifest, "%s", scratch("manifest.h5"));
+    snprintf(output, sizeof output, "%s", scratch("stopped.h5"));
+    tt_signals_catch();
+    if (world.rank == world.size - 1) raise(SIGTERM);
+    assert_int_equal(tt_extract(&world, &audio, &features, 1.0, &provenance, manifest, output), TT_STOPPED);
+    assert_int_equal(access(output, F_OK), -1);
+}
+
+static const struct CMUnitTest cases[] = {
+    cmocka_unit_test(rows_do_not_show_the_ranks),
+    cmocka_unit_test(rows_say_what_they_are),
+    cmocka_unit_test(failures_are_listed),
+    cmocka_unit_test(a_stopped_run_goes_on),
+    cmocka_unit_test(nothing_to_extract_is_an_error),
+    cmocka_unit_test(a_signal_stops_it),
+};
+
+int main(int argc, char **argv)
+{
+    MPI_Init(&argc, &argv);
+    world = tt_comm_wrap(MPI_COMM_WORLD);
+    tt_log_setup(TT_LOG_ERROR, world.rank);
+    int failed = cmocka_run_group_tests(cases, set_up, NULL);
+    MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+    MPI_Finalize();
+    return failed != 0;
+}
