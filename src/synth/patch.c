@@ -305,7 +305,7 @@ static void pluck(sounding *s, float loud, float *x, float *out, int64_t frames)
 {
     const synth_patch *p = s->patch;
     double period = s->sample_rate / s->hz;
-    int64_t whole = (int64_t)(period - 1.5), first = whole + 3;
+    int64_t whole = (int64_t)(period - 1.0), first = whole + 3;
     float c = (float)(period - 1.0 - (double)whole), damp = 0.24f - 0.2f * p->bright;
     float loss = (float)pow(10, -3 * period / s->sample_rate / (double)p->ring);
     if (whole < 4 || frames <= first) return;

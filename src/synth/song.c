@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double borrow = 0.16; /* probability that a part is taken from a neighbouring style */
+static const double borrow = 0.08; /* probability that a part is taken from a neighbouring style */
 
 enum { STEPS_MAX = 16, PHRASE_BARS = 4, MOTIF_MAX = 2 * STEPS_MAX };
 
@@ -251,7 +251,7 @@ static tt_status compose_lead(score *s, int bar, int which)
 
 static tt_status compose_phrase(score *s, int phrase)
 {
-    bool opening = phrase == 0 && dice_chance(s->dice, 0.3), chorus = phrase % 2 == 1;
+    bool opening = phrase == 0 && dice_chance(s->dice, 0.15), chorus = phrase % 2 == 1;
     bool drums = !opening || dice_chance(s->dice, 0.4), lead = !opening && dice_chance(s->dice, 0.85);
     for (int bar = phrase * PHRASE_BARS; bar < (phrase + 1) * PHRASE_BARS && bar < s->bars; bar++) {
         bool last = bar % PHRASE_BARS == PHRASE_BARS - 1;
@@ -264,6 +264,13 @@ static tt_status compose_phrase(score *s, int phrase)
         if (lead && part[PART_LEAD].gain > 0 && bar % 2 == 0) TT_TRY(compose_lead(s, bar, chorus));
     }
     return TT_OK;
+}
+
+/* The first of a style's choices is the one most used. */
+static int pick_choice(dice *d)
+{
+    static const float weight[CHOICES] = {0.55f, 0.28f, 0.17f};
+    return dice_weighted(d, weight, CHOICES);
 }
 
 static const synth_style *pick_source(score *s)
@@ -280,7 +287,7 @@ static void cast_parts(score *s, bool sung)
     for (int p = 0; p < PARTS; p++) {
         const synth_style *from = s->source[p] = pick_source(s);
         synth_voice *v = &s->song->part[p];
-        v->patch = from->patch[p][dice_below(d, CHOICES)];
+        v->patch = from->patch[p][pick_choice(d)];
         v->pan = (float)(p == PART_DRUMS || p == PART_BASS ? 0 : dice_real(d, -0.6, 0.6));
         v->width = (float)(p == PART_PAD || p == PART_CHORDS ? dice_real(d, 0, 1) : 0);
         v->send = p == PART_BASS ? 0.05f : p == PART_DRUMS ? 0.35f : 1.0f;
@@ -290,7 +297,7 @@ static void cast_parts(score *s, bool sung)
         if (v->patch == PATCH_POWER && v->drive < 0.4f) v->drive = 0.4f;
         bool plays = dice_chance(d, (double)s->style->share[p]) || (p == PART_LEAD && sung);
         if (p == PART_LEAD && !any) plays = true;
-        double level = (double)s->style->level[p] + 2.5 * dice_normal(d);
+        double level = (double)s->style->level[p] + 1.6 * dice_normal(d);
         v->gain = plays ? (float)pow(10, level / 20) : 0;
         any = any || (plays && p != PART_DRUMS);
     }
@@ -302,11 +309,11 @@ static void set_recording(score *s)
     dice *d = s->dice;
     const synth_style *st = s->style;
     synth_recording *r = &s->song->recording;
-    r->tilt = (float)((double)st->brightness + 3.0 * dice_normal(d));
-    r->low_cut = (float)(dice_chance(d, 0.15) ? dice_real(d, 80, 220) : dice_real(d, 20, 45));
-    r->high_cut = (float)(dice_chance(d, 0.2) ? dice_real(d, 4500, 9000) : dice_real(d, 12000, 20000));
-    r->noise = (float)pow(10, dice_real(d, -85, -45) / 20);
-    if (dice_chance(d, 0.12)) r->noise = (float)pow(10, dice_real(d, -45, -30) / 20);
+    r->tilt = (float)((double)st->brightness + 1.5 * dice_normal(d));
+    r->low_cut = (float)(dice_chance(d, 0.1) ? dice_real(d, 80, 220) : dice_real(d, 20, 45));
+    r->high_cut = (float)(dice_chance(d, 0.1) ? dice_real(d, 4500, 9000) : dice_real(d, 12000, 20000));
+    r->noise = (float)pow(10, dice_real(d, -85, -60) / 20);
+    if (dice_chance(d, 0.08)) r->noise = (float)pow(10, dice_real(d, -45, -30) / 20);
     r->level = (float)dice_real(d, -26, -10);
     r->reverb = (float)dice_real(d, (double)st->reverb[0], (double)st->reverb[1]);
     r->reverb_seconds = (float)(0.4 + 2.2 * (double)r->reverb * dice_real(d, 0.6, 1.4));
@@ -329,16 +336,17 @@ static void set_score(score *s, const synth_plan *plan)
     s->bars = (int)ceil(s->seconds / (s->steps * s->song->step));
     s->late = (double)st->late;
     s->scale = dice_weighted(d, st->scale, SCALES);
-    s->key = 48 + dice_below(d, 12);
+    int fifths = st->fifths + (int)lround(1.6 * dice_normal(d));
+    s->key = 48 + ((7 * fifths) % 12 + 12) % 12;
     cast_parts(s, plan->language >= 0);
     const synth_style *drums = s->source[PART_DRUMS];
     s->swing = dice_real(d, (double)drums->swing[0], (double)drums->swing[1]);
-    s->groove = &drums->groove[dice_below(d, CHOICES)];
+    s->groove = &drums->groove[pick_choice(d)];
     s->song->kit = drums->kit;
     vary_kit(&s->song->kit, d);
-    s->progression = &st->progression[dice_below(d, CHOICES)];
-    s->chords = s->source[PART_CHORDS]->chords[dice_below(d, CHOICES)];
-    s->bass = s->source[PART_BASS]->bass[dice_below(d, CHOICES)];
+    s->progression = &st->progression[pick_choice(d)];
+    s->chords = s->source[PART_CHORDS]->chords[pick_choice(d)];
+    s->bass = s->source[PART_BASS]->bass[pick_choice(d)];
     set_recording(s);
     invent_motif(s, 0);
     invent_motif(s, 1);

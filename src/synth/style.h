@@ -80,6 +80,7 @@ typedef struct synth_style {
     float swing[2];      /**< 0 straight, 1 triplets */
     float late;          /**< seconds by which players miss the beat, standard deviation */
     float scale[SCALES]; /**< weights */
+    int fifths;          /**< the key it likes best, in fifths from C */
     int chord_tones;     /**< 2 power chord, 3 triad, 4 seventh; 1 drone of root and fifth */
     int chord_bars;      /**< bars per chord */
     synth_progression progression[CHOICES];
