@@ -15,8 +15,8 @@ typedef struct step_constants {
     float scale, keep1, add1, keep2, add2, rate, root, epsilon;
 } step_constants;
 
-TT_KERNEL static int update(int64_t n, step_constants c, const float *restrict gradient, float *restrict first,
-                            float *restrict second, float *restrict params)
+TT_KERNEL static int update(int64_t n, step_constants c, const float *restrict gradient,
+                            float *restrict first, float *restrict second, float *restrict params)
 {
     int bad = 0;
     for (int64_t i = 0; i < n; i++) {

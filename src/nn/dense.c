@@ -80,8 +80,8 @@ void tt_dense_forward(const tt_dense *layer, const float *block, int64_t rows, c
         add_bias(rows, layer->out, block + layer->bias, y);
 }
 
-void tt_dense_backward(const tt_dense *layer, const float *block, int64_t rows, const float *x, const float *y,
-                       float *dy, float *gradient, float *dx)
+void tt_dense_backward(const tt_dense *layer, const float *block, int64_t rows, const float *x,
+                       const float *y, float *dy, float *gradient, float *dx)
 {
     float *db = gradient + layer->bias;
     if (layer->activation == TT_RELU)

@@ -28,7 +28,7 @@ void tt_dense_forward(const tt_dense *layer, const float *block, int64_t rows, c
  *  @param[in,out] dy      [rows, out] gradient by y; becomes the gradient before the activation
  *  @param[out] gradient   block; this layer's tensors are overwritten
  *  @param[out] dx         [rows, in] gradient by x, or NULL if nobody asks */
-void tt_dense_backward(const tt_dense *layer, const float *block, int64_t rows, const float *x, const float *y,
-                       float *dy, float *gradient, float *dx);
+void tt_dense_backward(const tt_dense *layer, const float *block, int64_t rows, const float *x,
+                       const float *y, float *dy, float *gradient, float *dx);
 
 #endif

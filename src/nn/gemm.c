@@ -24,7 +24,8 @@ void tt_gemm_backward_input(int64_t rows, int64_t in, int64_t out, const float *
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, dy, k, w, n, 0, dx, n);
 }
 
-void tt_gemm_backward_weight(int64_t rows, int64_t in, int64_t out, const float *dy, const float *x, float *dw)
+void tt_gemm_backward_weight(int64_t rows, int64_t in, int64_t out, const float *dy, const float *x,
+                             float *dw)
 {
     int k = (int)rows, n = (int)in, m = (int)out;
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, k, 1, dy, m, x, n, 0, dw, n);

@@ -8,7 +8,8 @@
 /* Sixteen running sums: the order of addition is written down, not left to the vector width. */
 enum { SUMS = 16 };
 
-TT_KERNEL static double square_row(int64_t n, const float *restrict x, const float *restrict y, float *restrict dy)
+TT_KERNEL static double square_row(int64_t n, const float *restrict x, const float *restrict y,
+                                   float *restrict dy)
 {
     float sum[SUMS] = {0};
     int64_t i = 0;
@@ -71,8 +72,8 @@ double tt_loss_kl(int64_t used, int64_t n, const float *latent)
     return total;
 }
 
-void tt_latent_backward(int64_t rows, int64_t used, int64_t n, double beta, const float *latent, const float *noise,
-                        const float *dz, float *dlatent)
+void tt_latent_backward(int64_t rows, int64_t used, int64_t n, double beta, const float *latent,
+                        const float *noise, const float *dz, float *dlatent)
 {
     float b = (float)beta;
     for (int64_t r = 0; r < used; r++) {

@@ -23,7 +23,7 @@ double tt_loss_kl(int64_t used, int64_t n, const float *latent);
 /** Gradient by (mu, logvar) of [whatever depends on z] + beta KL.
  *  @param dz            [rows, n]
  *  @param[out] dlatent  [rows, 2 n] */
-void tt_latent_backward(int64_t rows, int64_t used, int64_t n, double beta, const float *latent, const float *noise,
-                        const float *dz, float *dlatent);
+void tt_latent_backward(int64_t rows, int64_t used, int64_t n, double beta, const float *latent,
+                        const float *noise, const float *dz, float *dlatent);
 
 #endif

@@ -11,8 +11,10 @@ enum { ALIGNED_FLOATS = 16 };
 tt_status tt_params_add(tt_params *params, const char *name, int n_dims, const int64_t *dims, int *index)
 {
     tt_tensor t = {.n_dims = n_dims, .offset = params->size, .count = 1};
-    if (n_dims < 1 || n_dims > TT_TENSOR_DIMS || snprintf(t.name, sizeof t.name, "%s", name) >= TT_TENSOR_NAME)
-        return tt_fail(TT_ERR_INTERNAL, "parameter tensor %s: %d dimensions or its name do not fit", name, n_dims);
+    if (n_dims < 1 || n_dims > TT_TENSOR_DIMS ||
+        snprintf(t.name, sizeof t.name, "%s", name) >= TT_TENSOR_NAME)
+        return tt_fail(TT_ERR_INTERNAL, "parameter tensor %s: %d dimensions or its name do not fit", name,
+                       n_dims);
     for (int i = 0; i < n_dims; i++) {
         t.dims[i] = dims[i];
         if (dims[i] < 1 || __builtin_mul_overflow(t.count, dims[i], &t.count))

@@ -1,8 +1,8 @@
 /* The table of parameter tensors: where each lies in the one block that holds them all.
  *
- * Parameters, gradients and each moment of the optimiser are blocks of the same shape, params->size floats each, so
- * that reduction, update and checkpoint are one call over one block. Tensors start on 64-byte boundaries;
- * the padding between them is zero in every block and stays so. */
+ * Parameters, gradients and each moment of the optimiser are blocks of the same shape, params->size floats
+ * each, so that reduction, update and checkpoint are one call over one block. Tensors start on 64-byte
+ * boundaries; the padding between them is zero in every block and stays so. */
 #ifndef TUTTI_NN_PARAMS_H
 #define TUTTI_NN_PARAMS_H
 

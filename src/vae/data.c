@@ -40,8 +40,8 @@ static tt_status read_tracks_local(tt_store *store, tt_samples *s)
     TT_TRY(tt_store_read(store, "/clip/track", x->first, x->count, TT_I64, s->track));
     for (int64_t i = 0; i < x->count; i++)
         if (s->track[i] < 0)
-            return tt_fail(TT_ERR_INPUT, "%s: /clip/track row %lld is %lld; tracks count from 0", tt_store_path(store),
-                           (long long)(x->first + i), (long long)s->track[i]);
+            return tt_fail(TT_ERR_INPUT, "%s: /clip/track row %lld is %lld; tracks count from 0",
+                           tt_store_path(store), (long long)(x->first + i), (long long)s->track[i]);
     return TT_OK;
 }
 

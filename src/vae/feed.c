@@ -163,7 +163,8 @@ static tt_status pack(const tt_feed *f, int64_t begin, int64_t end, int64_t *cou
     int64_t *at = NULL;
     TT_TRY(tt_alloc(end - begin, bytes, "rows on their way", out));
     TT_TRY(tt_alloc(x->comm->size + 1, sizeof *at, "rows on their way", &at));
-    for (int64_t i = begin; i < end; i++) at[rank_of(f, slot_of(f, f->order[i].position)) + 1] += (int64_t)bytes;
+    for (int64_t i = begin; i < end; i++)
+        at[rank_of(f, slot_of(f, f->order[i].position)) + 1] += (int64_t)bytes;
     for (int r = 0; r < x->comm->size; r++) {
         count[r] = at[r + 1];
         at[r + 1] += at[r];

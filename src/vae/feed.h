@@ -1,12 +1,12 @@
 /* Rows to lanes: the order of an epoch, and the exchange that brings each rank the rows of its lanes.
  *
- * An epoch is one pass over the training rows in an order keyed by (seed, epoch), cut into `steps` batches whose
- * sizes differ by one at most. A batch is cut into lanes of `lane_rows` rows, the last ones padded, and the lanes
- * are dealt to the ranks as contiguous runs. In reproducible mode the lanes depend on the number of rows and
- * the batch size alone; otherwise there is one per rank.
+ * An epoch is one pass over the training rows in an order keyed by (seed, epoch), cut into `steps` batches
+ * whose sizes differ by one at most. A batch is cut into lanes of `lane_rows` rows, the last ones padded, and
+ * the lanes are dealt to the ranks as contiguous runs. In reproducible mode the lanes depend on the number of
+ * rows and the batch size alone; otherwise there is one per rank.
  *
- * Rows travel in windows of several steps, so that one exchange serves many; a window takes memory of the order of
- * a rank's own share of the rows, or of one batch where that is more. */
+ * Rows travel in windows of several steps, so that one exchange serves many; a window takes memory of the
+ * order of a rank's own share of the rows, or of one batch where that is more. */
 #ifndef TUTTI_VAE_FEED_H
 #define TUTTI_VAE_FEED_H
 
@@ -22,16 +22,16 @@ typedef struct tt_feed {
     const tt_samples *samples;
     const tt_scaling *scaling;
     uint64_t seed;
-    int64_t steps;               /**< per epoch */
-    int64_t lanes, lane_rows;    /**< of every batch */
-    int64_t first_lane, n_lanes; /**< of this rank */
-    int64_t n_local, before;     /**< training rows of this rank, and of the ranks before it */
-    int64_t *local;              /**< [n_local] their local rows */
-    tt_feed_place *order;        /**< [n_local] this epoch, by position */
-    int64_t epoch;               /**< that `order` is of, -1 for none */
+    int64_t steps;                              /**< per epoch */
+    int64_t lanes, lane_rows;                   /**< of every batch */
+    int64_t first_lane, n_lanes;                /**< of this rank */
+    int64_t n_local, before;                    /**< training rows of this rank, and of the ranks before it */
+    int64_t *local;                             /**< [n_local] their local rows */
+    tt_feed_place *order;                       /**< [n_local] this epoch, by position */
+    int64_t epoch;                              /**< that `order` is of, -1 for none */
     int64_t window, window_first, window_steps; /**< longest; what is held now */
-    float *rows;                 /**< [window, n_lanes, lane_rows, cols] scaled */
-    int64_t *ids;                /**< [window, n_lanes, lane_rows] global row */
+    float *rows;                                /**< [window, n_lanes, lane_rows, cols] scaled */
+    int64_t *ids;                               /**< [window, n_lanes, lane_rows] global row */
 } tt_feed;
 
 /** Rows of one lane. */

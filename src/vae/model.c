@@ -11,7 +11,8 @@
  * and the KL term of an untrained encoder does not swamp its gradient. */
 static const double latent_gain = 0.1;
 
-static tt_status add_layer(tt_vae *vae, const char *part, int place, int64_t in, int64_t out, tt_activation activation)
+static tt_status add_layer(tt_vae *vae, const char *part, int place, int64_t in, int64_t out,
+                           tt_activation activation)
 {
     char name[TT_TENSOR_NAME];
     snprintf(name, sizeof name, "%s.%d", part, place);
@@ -78,7 +79,8 @@ static float *carve(float *memory, int64_t *used, int64_t rows, int64_t width)
 static int64_t lay_out(const tt_vae *vae, tt_vae_work *w)
 {
     int64_t used = 0;
-    for (int i = 0; i < vae->n_layers; i++) w->output[i] = carve(w->memory, &used, w->rows, vae->layer[i].out);
+    for (int i = 0; i < vae->n_layers; i++)
+        w->output[i] = carve(w->memory, &used, w->rows, vae->layer[i].out);
     w->z = carve(w->memory, &used, w->rows, vae->latent);
     w->noise = carve(w->memory, &used, w->rows, vae->latent);
     for (int i = 0; i < 2; i++) w->delta[i] = carve(w->memory, &used, w->rows, widest(vae));
@@ -116,7 +118,8 @@ const float *tt_vae_encode(const tt_vae *vae, const float *block, const float *x
     return forward(vae, block, 0, vae->n_hidden + 1, x, work);
 }
 
-tt_vae_loss tt_vae_evaluate(const tt_vae *vae, const float *block, int64_t used, const float *x, tt_vae_work *work)
+tt_vae_loss tt_vae_evaluate(const tt_vae *vae, const float *block, int64_t used, const float *x,
+                            tt_vae_work *work)
 {
     const float *latent = tt_vae_encode(vae, block, x, work);
     tt_latent_sample(work->rows, vae->latent, latent, NULL, work->z);
@@ -125,15 +128,16 @@ tt_vae_loss tt_vae_evaluate(const tt_vae *vae, const float *block, int64_t used,
                          tt_loss_kl(used, vae->latent, latent)};
 }
 
-/* Layers end - 1 down to begin; work->delta[*at] holds the gradient by the last one's output, and at the end by x
- * unless `x_is_data`. */
-static void backward(const tt_vae *vae, const float *block, int begin, int end, const float *x, bool x_is_data,
-                     tt_vae_work *work, int *at, float *gradient)
+/* Layers end - 1 down to begin; work->delta[*at] holds the gradient by the last one's output, and at the end
+ * by x unless `x_is_data`. */
+static void backward(const tt_vae *vae, const float *block, int begin, int end, const float *x,
+                     bool x_is_data, tt_vae_work *work, int *at, float *gradient)
 {
     for (int i = end - 1; i >= begin; i--) {
         const float *in = i > begin ? work->output[i - 1] : x;
         float *dx = i == begin && x_is_data ? NULL : work->delta[1 - *at];
-        tt_dense_backward(&vae->layer[i], block, work->rows, in, work->output[i], work->delta[*at], gradient, dx);
+        tt_dense_backward(&vae->layer[i], block, work->rows, in, work->output[i], work->delta[*at], gradient,
+                          dx);
         *at = 1 - *at;
     }
 }

@@ -1,4 +1,5 @@
-/* The fully connected VAE: layers over one parameter block, forward and backward over the rows of one lane. */
+/* The fully connected VAE: layers over one parameter block, forward and backward over the rows of one lane.
+ */
 #ifndef TUTTI_VAE_MODEL_H
 #define TUTTI_VAE_MODEL_H
 
@@ -50,7 +51,8 @@ void tt_vae_work_free(tt_vae_work *work);
 const float *tt_vae_encode(const tt_vae *vae, const float *block, const float *x, tt_vae_work *work);
 
 /** Encode and decode the mean, no noise; the reconstruction is left in work. Sums over `used` rows. */
-tt_vae_loss tt_vae_evaluate(const tt_vae *vae, const float *block, int64_t used, const float *x, tt_vae_work *work);
+tt_vae_loss tt_vae_evaluate(const tt_vae *vae, const float *block, int64_t used, const float *x,
+                            tt_vae_work *work);
 
 /** Forward with work->noise and backward: gradient of reconstruction + beta KL, summed over `used` rows (the
  *  others are padding and count nothing), into a parameter block that was zero. Not collective. */

@@ -13,10 +13,10 @@ typedef struct tt_scaling {
 tt_status tt_scaling_new(int64_t cols, tt_scaling *out);
 void tt_scaling_free(tt_scaling *scaling);
 
-/** Fit to the rows of x that `use` marks (n of them over all ranks): mean and standard deviation, 1 where a column
- *  is constant, clipped at ten deviations so that no outlier steers the training alone. Columns that are
- *  `scaled` already (a fused matrix, whose columns carry weights on purpose) keep mean 0 and scale 1, and get the limit
- *  alone. Collective. */
+/** Fit to the rows of x that `use` marks (n of them over all ranks): mean and standard deviation, 1 where a
+ * column is constant, clipped at ten deviations so that no outlier steers the training alone. Columns that
+ * are `scaled` already (a fused matrix, whose columns carry weights on purpose) keep mean 0 and scale 1, and
+ * get the limit alone. Collective. */
 tt_status tt_scaling_fit(const tt_matrix *x, unsigned char *use, int64_t n, bool scaled, tt_scaling *scaling);
 
 /** Scale local row i of x into out [cols]. Not collective. */

@@ -1,0 +1,141 @@
+#include "tutti/log.h"
+#include "tutti/memory.h"
+#include "tutti/progress.h"
+#include "tutti/signal.h"
+#include "vae/tracks.h"
+#include "vae/training.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct encoding {
+    const tt_comm *comm;
+    tt_samples samples;
+    tt_vae vae;
+    tt_scaling scaling;
+    float *params;
+    float *mu, *logvar; /* [samples.x.count, latent] */
+    tt_phases phases;
+} encoding;
+
+static void free_encoding(encoding *e)
+{
+    free(e->mu);
+    free(e->logvar);
+    free(e->params);
+    tt_scaling_free(&e->scaling);
+    tt_vae_free(&e->vae);
+    tt_samples_free(&e->samples);
+}
+
+static tt_status read_inputs(encoding *e, const char *model, const char *input)
+{
+    TT_TRY(tt_model_read(e->comm, model, &e->vae, &e->scaling, &e->params));
+    TT_TRY(tt_samples_read(e->comm, input, &e->samples));
+    const tt_matrix *x = &e->samples.x;
+    if (x->cols != e->vae.input)
+        return tt_fail(TT_ERR_INPUT, "%s has %lld columns; %s was trained on %lld", x->name,
+                       (long long)x->cols, model, (long long)e->vae.input);
+    tt_status s = tt_alloc(x->count * e->vae.latent, sizeof *e->mu, "means", &e->mu);
+    if (s == TT_OK) s = tt_alloc(x->count * e->vae.latent, sizeof *e->logvar, "log-variances", &e->logvar);
+    return tt_agree(e->comm, s);
+}
+
+/* A whole block, padded with zeros; rows that are not valid keep latents of zero. */
+static void encode_block(encoding *e, int64_t begin, tt_vae_work *work, float *x)
+{
+    const tt_matrix *m = &e->samples.x;
+    int64_t n = e->vae.latent, rows = m->count - begin < TT_BLOCK_ROWS ? m->count - begin : TT_BLOCK_ROWS;
+    memset(x, 0, (size_t)(TT_BLOCK_ROWS * m->cols) * sizeof *x);
+    for (int64_t r = 0; r < rows; r++)
+        if (m->valid[begin + r]) tt_scaling_apply(&e->scaling, m, begin + r, x + r * m->cols);
+    const float *latent = tt_vae_encode(&e->vae, e->params, x, work);
+    for (int64_t r = 0; r < rows; r++) {
+        if (!m->valid[begin + r]) continue;
+        memcpy(e->mu + (begin + r) * n, latent + r * 2 * n, (size_t)n * sizeof *e->mu);
+        memcpy(e->logvar + (begin + r) * n, latent + r * 2 * n + n, (size_t)n * sizeof *e->logvar);
+    }
+}
+
+static tt_status encode_local(encoding *e)
+{
+    const tt_matrix *m = &e->samples.x;
+    tt_vae_work work = {0};
+    float *x = NULL;
+    tt_progress progress;
+    tt_status s = tt_vae_work_new(&e->vae, TT_BLOCK_ROWS, &work);
+    if (s == TT_OK) s = tt_alloc(TT_BLOCK_ROWS * m->cols, sizeof *x, "a block of rows", &x);
+    tt_progress_start(&progress, "encode", "rows", m->count, m->rows);
+    for (int64_t i = 0; s == TT_OK && i < m->count; i += TT_BLOCK_ROWS) {
+        encode_block(e, i, &work, x);
+        tt_progress_add(&progress, m->count - i < TT_BLOCK_ROWS ? m->count - i : TT_BLOCK_ROWS);
+        if (tt_stop_asked()) s = tt_fail(TT_STOPPED, "encoding stopped by a signal; run again");
+    }
+    tt_progress_end(&progress);
+    free(x);
+    tt_vae_work_free(&work);
+    return s;
+}
+
+static tt_status create(const encoding *e, const tt_provenance *provenance, const char *output,
+                        tt_store **out)
+{
+    int64_t rows = e->samples.x.rows, tracks = e->samples.tracks, n = e->vae.latent;
+    const tt_column columns[] = {
+        {.name = "/mu", .type = TT_F32, .n_dims = 2, .dims = {rows, n}},
+        {.name = "/logvar", .type = TT_F32, .n_dims = 2, .dims = {rows, n}},
+        {.name = "/valid", .type = TT_U8, .n_dims = 1, .dims = {rows}},
+        {.name = "/clip/track", .type = TT_I64, .n_dims = 1, .dims = {rows}},
+        {.name = "/track/mu", .type = TT_F32, .n_dims = 2, .dims = {tracks, n}},
+        {.name = "/track/clips", .type = TT_I64, .n_dims = 1, .dims = {tracks}},
+    };
+    return tt_store_create(e->comm, output, provenance, columns, (int)(sizeof columns / sizeof *columns),
+                           out);
+}
+
+static tt_status write_rows(const encoding *e, tt_store *store, const float *track_mu, const int64_t *clips)
+{
+    const tt_matrix *x = &e->samples.x;
+    tt_range tracks = tt_partition(e->samples.tracks, TT_BLOCK_ROWS, e->comm->size, e->comm->rank);
+    TT_TRY(tt_store_write(store, "/mu", x->first, x->count, e->mu));
+    TT_TRY(tt_store_write(store, "/logvar", x->first, x->count, e->logvar));
+    TT_TRY(tt_store_write(store, "/valid", x->first, x->count, x->valid));
+    TT_TRY(tt_store_write(store, "/clip/track", x->first, x->count, e->samples.track));
+    TT_TRY(tt_store_write(store, "/track/mu", tracks.begin, tracks.end - tracks.begin, track_mu));
+    return tt_store_write(store, "/track/clips", tracks.begin, tracks.end - tracks.begin, clips);
+}
+
+static tt_status write_latents(encoding *e, const tt_provenance *provenance, const char *output)
+{
+    float *track_mu = NULL;
+    int64_t *clips = NULL;
+    tt_store *store = NULL;
+    tt_phase(&e->phases, "tracks");
+    tt_status s = tt_tracks_mean(&e->samples, e->vae.latent, e->mu, &track_mu, &clips);
+    tt_phase(&e->phases, "write");
+    if (s == TT_OK) s = create(e, provenance, output, &store);
+    if (s == TT_OK) {
+        tt_status written = write_rows(e, store, track_mu, clips);
+        tt_phase(&e->phases, NULL);
+        s = tt_store_publish(store, &e->phases, written);
+    }
+    free(track_mu);
+    free(clips);
+    return s;
+}
+
+tt_status tt_encode(const tt_comm *comm, const tt_provenance *provenance, const char *model,
+                    const char *input, const char *output)
+{
+    encoding e = {.comm = comm};
+    tt_phase(&e.phases, "read");
+    tt_status s = read_inputs(&e, model, input);
+    tt_phase(&e.phases, "encode");
+    if (s == TT_OK) s = tt_agree(comm, encode_local(&e));
+    if (s == TT_OK) s = write_latents(&e, provenance, output);
+    if (s == TT_OK)
+        tt_info("encode: %lld rows (%lld valid) in %lld dimensions", (long long)e.samples.x.rows,
+                (long long)e.samples.x.n_valid, (long long)e.vae.latent);
+    free_encoding(&e);
+    return s;
+}

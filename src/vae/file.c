@@ -1,0 +1,203 @@
+/* model.h5, written and read. */
+#include "tutti/memory.h"
+#include "vae/training.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCKS = 3, INPUTS = 3, NAME_BYTES = TT_TENSOR_NAME + 32 };
+
+static const char *const block_path[BLOCKS] = {"/param", "/optimizer/first", "/optimizer/second"};
+static const char *const input_path[INPUTS] = {"/input/mean", "/input/scale", "/input/limit"};
+static const char *const history_path[TT_HISTORY] = {
+    [TT_H_EPOCH] = "/history/epoch",
+    [TT_H_LOSS] = "/history/loss",
+    [TT_H_RECONSTRUCTION] = "/history/reconstruction",
+    [TT_H_KL] = "/history/kl",
+    [TT_H_VALIDATION] = "/history/val_loss",
+    [TT_H_RATE] = "/history/lr",
+    [TT_H_SECONDS] = "/history/seconds",
+};
+
+static void tensor_path(char path[NAME_BYTES], int block, const tt_tensor *tensor)
+{
+    snprintf(path, NAME_BYTES, "%s/%s", block_path[block], tensor->name);
+}
+
+/* Columns of the file, and the names of tensors that they point at. */
+typedef struct layout {
+    tt_column *column;
+    char (*name)[NAME_BYTES];
+    int n;
+} layout;
+
+static void add_plain(layout *l, const char *name, tt_type type, int64_t rows, int64_t text_bytes)
+{
+    l->column[l->n++] =
+        (tt_column){.name = name, .type = type, .n_dims = 1, .dims = {rows}, .text_bytes = text_bytes};
+}
+
+static tt_status lay_out(const tt_training *t, int64_t config_bytes, layout *l)
+{
+    const tt_params *p = &t->vae.params;
+    TT_TRY(tt_alloc(BLOCKS * p->n + INPUTS + TT_HISTORY + 2, sizeof *l->column, "columns of a model",
+                    &l->column));
+    TT_TRY(tt_alloc(BLOCKS * p->n, sizeof *l->name, "columns of a model", &l->name));
+    add_plain(l, "/config", TT_TEXT, 1, config_bytes);
+    add_plain(l, "/optimizer/step", TT_I64, 1, 0);
+    for (int i = 0; i < INPUTS; i++) add_plain(l, input_path[i], TT_F64, t->vae.input, 0);
+    for (int i = 0; i < TT_HISTORY; i++) add_plain(l, history_path[i], TT_F64, t->settings->epochs, 0);
+    for (int i = 0; i < BLOCKS * p->n; i++) {
+        const tt_tensor *tensor = &p->tensor[i % p->n];
+        tensor_path(l->name[i], i / p->n, tensor);
+        tt_column *c = &l->column[l->n++];
+        *c = (tt_column){.name = l->name[i], .type = TT_F32, .n_dims = tensor->n_dims};
+        memcpy(c->dims, tensor->dims, sizeof tensor->dims);
+    }
+    return TT_OK;
+}
+
+tt_status tt_model_create(const tt_training *t, tt_store **out)
+{
+    layout l = {0};
+    char *config = NULL;
+    *out = NULL;
+    tt_status s = tt_vae_describe(&t->vae, &config);
+    if (s == TT_OK) s = lay_out(t, (int64_t)strlen(config) + 1, &l);
+    s = tt_agree(t->comm, s);
+    if (s == TT_OK) s = tt_store_create(t->comm, t->output, t->provenance, l.column, l.n, out);
+    free(config);
+    free(l.column);
+    free(l.name);
+    return s;
+}
+
+/* This rank's share of the first dimension of every tensor. */
+static tt_status write_tensors(const tt_training *t, tt_store *store)
+{
+    const float *block[BLOCKS] = {t->params, t->first, t->second};
+    const tt_params *p = &t->vae.params;
+    for (int i = 0; i < BLOCKS * p->n; i++) {
+        const tt_tensor *tensor = &p->tensor[i % p->n];
+        char path[NAME_BYTES];
+        tensor_path(path, i / p->n, tensor);
+        tt_range mine = tt_partition(tensor->dims[0], TT_BLOCK_ROWS, t->comm->size, t->comm->rank);
+        const float *from = block[i / p->n] + tensor->offset + mine.begin * (tensor->count / tensor->dims[0]);
+        TT_TRY(tt_store_write(store, path, mine.begin, mine.end - mine.begin, from));
+    }
+    return TT_OK;
+}
+
+static tt_status write_history(const tt_training *t, tt_store *store)
+{
+    int64_t n = t->settings->epochs;
+    double *column;
+    TT_TRY(tt_alloc(n, sizeof *column, "the history", &column));
+    tt_status s = TT_OK;
+    for (int i = 0; s == TT_OK && i < TT_HISTORY; i++) {
+        for (int64_t e = 0; e < n; e++) column[e] = t->history[e * TT_HISTORY + i];
+        s = tt_store_write(store, history_path[i], 0, n, column);
+    }
+    free(column);
+    return s;
+}
+
+static tt_status write_once(const tt_training *t, tt_store *store)
+{
+    char *config;
+    TT_TRY(tt_vae_describe(&t->vae, &config));
+    tt_status s = tt_store_write(store, "/config", 0, 1, config);
+    free(config);
+    if (s == TT_OK) s = tt_store_write(store, "/optimizer/step", 0, 1, &t->adam.step);
+    const double *input[INPUTS] = {t->scaling.mean, t->scaling.scale, t->scaling.limit};
+    for (int i = 0; s == TT_OK && i < INPUTS; i++)
+        s = tt_store_write(store, input_path[i], 0, t->vae.input, input[i]);
+    return s == TT_OK ? write_history(t, store) : s;
+}
+
+tt_status tt_model_publish(tt_training *t, tt_store *store)
+{
+    tt_phase(&t->phases, "write");
+    tt_status s = write_tensors(t, store);
+    if (s == TT_OK && t->comm->rank == 0) s = write_once(t, store);
+    tt_phase(&t->phases, NULL);
+    return tt_store_publish(store, &t->phases, s);
+}
+
+/* The text of /config on every rank. Collective. */
+static tt_status read_config(const tt_comm *comm, tt_store *store, char **out)
+{
+    tt_column column;
+    bool found;
+    *out = NULL;
+    TT_TRY(tt_store_column(store, "/config", &column, &found));
+    if (!found || column.type != TT_TEXT || (column.n_dims > 0 && column.dims[0] != 1))
+        return tt_fail(TT_ERR_INPUT, "%s is not a model: it has no text /config", tt_store_path(store));
+    TT_TRY(tt_agree(comm, tt_alloc(column.text_bytes + 1, 1, "a model's config", out)));
+    tt_status s = comm->rank == 0 ? tt_store_read(store, "/config", 0, 1, TT_TEXT, *out) : TT_OK;
+    TT_TRY(tt_agree(comm, s));
+    return tt_broadcast(comm, *out, column.text_bytes, 0);
+}
+
+/* Check that a dataset has the shape that the config promises. Collective. */
+static tt_status check_shape(tt_store *store, const char *path, int n_dims, const int64_t *dims)
+{
+    tt_column column;
+    bool found;
+    TT_TRY(tt_store_column(store, path, &column, &found));
+    bool same = found && column.type != TT_TEXT && column.n_dims == n_dims;
+    for (int i = 0; same && i < n_dims; i++) same = column.dims[i] == dims[i];
+    if (same) return TT_OK;
+    return tt_fail(TT_ERR_INPUT, "%s: %s %s", tt_store_path(store), path,
+                   found ? "has another shape than /config says" : "is missing");
+}
+
+static tt_status read_values(tt_store *store, const tt_vae *vae, const tt_scaling *scaling, float *params)
+{
+    double *input[INPUTS] = {scaling->mean, scaling->scale, scaling->limit};
+    for (int i = 0; i < INPUTS; i++)
+        TT_TRY(tt_store_read(store, input_path[i], 0, vae->input, TT_F64, input[i]));
+    for (const tt_tensor *tensor = vae->params.tensor; tensor < vae->params.tensor + vae->params.n;
+         tensor++) {
+        char path[NAME_BYTES];
+        tensor_path(path, 0, tensor);
+        TT_TRY(tt_store_read(store, path, 0, tensor->dims[0], TT_F32, params + tensor->offset));
+    }
+    return TT_OK;
+}
+
+static tt_status read_model(const tt_comm *comm, tt_store *store, tt_vae *vae, tt_scaling *scaling,
+                            float **params)
+{
+    char *config = NULL;
+    tt_status s = read_config(comm, store, &config);
+    if (s == TT_OK) s = tt_agree(comm, tt_vae_parse(tt_store_path(store), config, vae));
+    free(config);
+    TT_TRY(s);
+    for (int i = 0; i < INPUTS; i++) TT_TRY(check_shape(store, input_path[i], 1, &vae->input));
+    for (int i = 0; i < vae->params.n; i++) {
+        char path[NAME_BYTES];
+        tensor_path(path, 0, &vae->params.tensor[i]);
+        TT_TRY(check_shape(store, path, vae->params.tensor[i].n_dims, vae->params.tensor[i].dims));
+    }
+    s = tt_scaling_new(vae->input, scaling);
+    if (s == TT_OK) s = tt_params_block(&vae->params, "parameters", params);
+    TT_TRY(tt_agree(comm, s));
+    TT_TRY(tt_agree(comm, comm->rank == 0 ? read_values(store, vae, scaling, *params) : TT_OK));
+    TT_TRY(tt_broadcast(comm, scaling->mean, INPUTS * vae->input * (int64_t)sizeof(double), 0));
+    return tt_broadcast(comm, *params, vae->params.size * (int64_t)sizeof(float), 0);
+}
+
+tt_status tt_model_read(const tt_comm *comm, const char *path, tt_vae *vae, tt_scaling *scaling,
+                        float **params)
+{
+    *vae = (tt_vae){0};
+    *scaling = (tt_scaling){0};
+    *params = NULL;
+    tt_store *store = NULL;
+    tt_status s = tt_store_open(comm, path, &store);
+    if (s == TT_OK) s = read_model(comm, store, vae, scaling, params);
+    tt_store_close(store);
+    return s;
+}

@@ -1,0 +1,92 @@
+/* Loss without noise over marked rows: validation, and the picture of what the model learnt. */
+#include "tutti/memory.h"
+#include "vae/training.h"
+
+#include <stdlib.h>
+
+/* Rows per forward pass. Small, since held-out rows are few in a block and a pass is padded to this. */
+enum { CHUNK_ROWS = 64 };
+
+static const double active_above = 0.01;
+
+/* Elements of the sums; the means and squares of latent units follow. */
+enum { SUM_ROWS, SUM_RECONSTRUCTION, SUM_KL, SUM_SQUARES, SUM_LATENT };
+
+static void add_chunk(const tt_training *t, tt_vae_work *work, const float *x, int64_t used, double *sum)
+{
+    int64_t n = t->vae.latent;
+    tt_vae_loss loss = tt_vae_evaluate(&t->vae, t->params, used, x, work);
+    const float *latent = work->output[t->vae.n_hidden];
+    sum[SUM_ROWS] += (double)used;
+    sum[SUM_RECONSTRUCTION] += loss.reconstruction;
+    sum[SUM_KL] += loss.kl;
+    for (int64_t i = 0; i < used * t->vae.input; i++) sum[SUM_SQUARES] += (double)x[i] * (double)x[i];
+    for (int64_t r = 0; r < used; r++)
+        for (int64_t k = 0; k < n; k++) {
+            double mu = (double)latent[r * 2 * n + k];
+            sum[SUM_LATENT + k] += mu;
+            sum[SUM_LATENT + n + k] += mu * mu;
+        }
+}
+
+/* A block's marked rows in chunks of one shape. */
+static void add_block(const tt_training *t, const unsigned char *mask, int64_t begin, tt_vae_work *work,
+                      float *x, double *sum)
+{
+    const tt_matrix *m = &t->samples.x;
+    int64_t used = 0, end = begin + TT_BLOCK_ROWS < m->count ? begin + TT_BLOCK_ROWS : m->count;
+    for (int64_t i = begin; i < end; i++) {
+        if (!mask[i]) continue;
+        tt_scaling_apply(&t->scaling, m, i, x + used++ * m->cols);
+        if (used < CHUNK_ROWS) continue;
+        add_chunk(t, work, x, used, sum);
+        used = 0;
+    }
+    if (used > 0) add_chunk(t, work, x, used, sum);
+}
+
+static tt_status add_rows(const tt_training *t, const unsigned char *mask, tt_blocksum *sum)
+{
+    tt_vae_work work = {0};
+    float *x = NULL;
+    tt_status s = tt_vae_work_new(&t->vae, CHUNK_ROWS, &work);
+    if (s == TT_OK) s = tt_alloc(CHUNK_ROWS * t->vae.input, sizeof *x, "rows to score", &x);
+    for (int64_t i = 0; s == TT_OK && i < t->samples.x.count; i += TT_BLOCK_ROWS) {
+        double *partial = tt_blocksum_next(sum);
+        if (!partial) {
+            s = TT_ERR_MEMORY;
+            break;
+        }
+        add_block(t, mask, i, &work, x, partial);
+        tt_blocksum_commit(sum);
+    }
+    free(x);
+    tt_vae_work_free(&work);
+    return s;
+}
+
+static void summarise(int64_t latent, const double *sum, tt_scores *out)
+{
+    double n = sum[SUM_ROWS] > 0 ? sum[SUM_ROWS] : 1;
+    *out = (tt_scores){sum[SUM_ROWS], sum[SUM_RECONSTRUCTION] / n, sum[SUM_KL] / n, sum[SUM_SQUARES] / n, 0};
+    for (int64_t k = 0; k < latent; k++) {
+        double mean = sum[SUM_LATENT + k] / n;
+        out->active += sum[SUM_LATENT + latent + k] / n - mean * mean > active_above;
+    }
+}
+
+tt_status tt_training_score(const tt_training *t, const unsigned char *mask, tt_scores *out)
+{
+    int64_t m = SUM_LATENT + 2 * t->vae.latent;
+    double *total = NULL;
+    tt_blocksum *sum = NULL;
+    tt_status s = tt_alloc(m, sizeof *total, "scores", &total);
+    if (s == TT_OK) s = tt_blocksum_new(m, t->samples.x.first / TT_BLOCK_ROWS, &sum);
+    if (s == TT_OK) s = add_rows(t, mask, sum);
+    s = tt_agree(t->comm, s);
+    if (s == TT_OK) s = tt_blocksum_finish(sum, t->comm, TT_OK, total);
+    if (s == TT_OK) summarise(t->vae.latent, total, out);
+    tt_blocksum_free(sum);
+    free(total);
+    return s;
+}

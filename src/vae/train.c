@@ -1,0 +1,244 @@
+#include "tutti/log.h"
+#include "tutti/memory.h"
+#include "tutti/progress.h"
+#include "vae/training.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Lines about epochs in the log of a whole run, about. */
+enum { EPOCH_LINES = 10 };
+
+static tt_status check_model(const tt_model_params *m)
+{
+    if (strcmp(m->kind, "fc") != 0)
+        return tt_fail(TT_ERR_CONFIG, "model.kind is \"%s\"; this version trains \"fc\"", m->kind);
+    if (m->latent_dim < 1)
+        return tt_fail(TT_ERR_CONFIG, "model.latent_dim is %d; at least 1 is needed", m->latent_dim);
+    if (m->n_hidden < 0 || m->n_hidden > TT_HIDDEN_MAX)
+        return tt_fail(TT_ERR_CONFIG, "model.hidden_dims has %d layers; 0 to %d are possible", m->n_hidden,
+                       TT_HIDDEN_MAX);
+    for (int i = 0; i < m->n_hidden; i++)
+        if (m->hidden_dims[i] < 1)
+            return tt_fail(TT_ERR_CONFIG, "model.hidden_dims[%d] is %d; at least 1 is needed", i,
+                           m->hidden_dims[i]);
+    return TT_OK;
+}
+
+static tt_status check_settings(const tt_train_params *t)
+{
+    if (t->epochs < 1) return tt_fail(TT_ERR_CONFIG, "train.epochs is %d; at least 1 is needed", t->epochs);
+    if (t->batch_size < 1)
+        return tt_fail(TT_ERR_CONFIG, "train.batch_size is %d; at least 1 is needed", t->batch_size);
+    if (strcmp(t->optimizer, "adam") != 0)
+        return tt_fail(TT_ERR_CONFIG, "train.optimizer is \"%s\"; this version has \"adam\"", t->optimizer);
+    if (strcmp(t->precision, "f32") != 0)
+        return tt_fail(TT_ERR_CONFIG, "train.precision is \"%s\"; this version has \"f32\"", t->precision);
+    if (!(t->learning_rate > 0) || !isfinite(t->learning_rate))
+        return tt_fail(TT_ERR_CONFIG, "train.learning_rate is %g; a number above 0 is needed",
+                       t->learning_rate);
+    if (!(t->beta >= 0) || !isfinite(t->beta))
+        return tt_fail(TT_ERR_CONFIG, "train.beta is %g; 0 or more is needed", t->beta);
+    if (t->kl_warmup_epochs < 0)
+        return tt_fail(TT_ERR_CONFIG, "train.kl_warmup_epochs is %d; 0 or more is needed",
+                       t->kl_warmup_epochs);
+    if (!(t->validation >= 0 && t->validation < 1))
+        return tt_fail(TT_ERR_CONFIG, "train.validation is %g; a share from 0 to below 1 is needed",
+                       t->validation);
+    return TT_OK;
+}
+
+/* Read the rows, choose those to train on, learn their scale. Collective. */
+static tt_status prepare_data(tt_training *t, const char *input)
+{
+    TT_TRY(tt_samples_read(t->comm, input, &t->samples));
+    const tt_matrix *x = &t->samples.x;
+    if (x->n_valid == 0)
+        return tt_fail(TT_ERR_INPUT, "%s: none of %lld rows is valid; there is nothing to train on", x->name,
+                       (long long)x->rows);
+    tt_samples_split(&t->samples, t->provenance->seed, t->settings->validation);
+    TT_TRY(tt_agree(t->comm, tt_scaling_new(x->cols, &t->scaling)));
+    TT_TRY(tt_scaling_fit(x, t->samples.train, t->samples.n_train, t->samples.scaled, &t->scaling));
+    return tt_feed_new(&t->samples, &t->scaling, t->provenance->seed, t->settings->batch_size,
+                       t->settings->reproducible, &t->feed);
+}
+
+static tt_status build_local(tt_training *t, const tt_model_params *m)
+{
+    int64_t hidden[TT_HIDDEN_MAX];
+    for (int i = 0; i < m->n_hidden; i++) hidden[i] = m->hidden_dims[i];
+    TT_TRY(tt_vae_new(t->samples.x.cols, m->latent_dim, m->n_hidden, hidden, &t->vae));
+    const tt_params *p = &t->vae.params;
+    TT_TRY(tt_vae_work_new(&t->vae, t->feed.lane_rows, &t->work));
+    TT_TRY(tt_params_block(p, "parameters", &t->params));
+    TT_TRY(tt_params_block(p, "first moments", &t->first));
+    TT_TRY(tt_params_block(p, "second moments", &t->second));
+    TT_TRY(tt_alloc(p->size + TT_TAIL, sizeof(float), "gradients", &t->gradient));
+    TT_TRY(tt_alloc(t->settings->epochs * TT_HISTORY, sizeof *t->history, "the history", &t->history));
+    t->adam = tt_adam_new(t->settings->learning_rate, t->first, t->second);
+    return t->settings->reproducible ? tt_lanesum_new(p->size + TT_TAIL, t->feed.first_lane, &t->lanes)
+                                     : TT_OK;
+}
+
+/* The state before the first step, also after a checkpoint that broke off in reading. */
+static void begin(tt_training *t)
+{
+    size_t bytes = (size_t)t->vae.params.size * sizeof(float);
+    memset(t->params, 0, bytes);
+    memset(t->first, 0, bytes);
+    memset(t->second, 0, bytes);
+    tt_vae_init(&t->vae, t->provenance->seed, t->params);
+    for (int64_t i = 0; i < t->settings->epochs * TT_HISTORY; i++) t->history[i] = NAN;
+}
+
+static void free_training(tt_training *t)
+{
+    tt_blocksum_free(t->lanes);
+    free(t->params);
+    free(t->first);
+    free(t->second);
+    free(t->gradient);
+    free(t->history);
+    tt_vae_work_free(&t->work);
+    tt_vae_free(&t->vae);
+    tt_feed_free(&t->feed);
+    tt_scaling_free(&t->scaling);
+    tt_samples_free(&t->samples);
+}
+
+static void say_epoch(const tt_training *t, const double *h)
+{
+    int64_t e = t->epoch + 1, n = t->settings->epochs, lines = n < EPOCH_LINES ? n : EPOCH_LINES;
+    if (e * lines / n == (e - 1) * lines / n) return;
+    char validation[48] = "";
+    if (t->samples.n_held > 0)
+        snprintf(validation, sizeof validation, ", validation %.4g", h[TT_H_VALIDATION]);
+    double rate = h[TT_H_SECONDS] > 0 ? (double)t->samples.n_train / h[TT_H_SECONDS] : 0;
+    tt_info("train: epoch %lld of %lld: loss %.4g (reconstruction %.4g, KL %.4g)%s, %.3g samples/s",
+            (long long)e, (long long)n, h[TT_H_LOSS], h[TT_H_RECONSTRUCTION], h[TT_H_KL], validation, rate);
+}
+
+/* Close the epoch: validate, write its line of the history. Collective. */
+static tt_status end_epoch(tt_training *t)
+{
+    double *h = t->history + t->epoch * TT_HISTORY, rows = t->sums[3];
+    tt_scores held = {.reconstruction = NAN, .kl = NAN};
+    tt_phase(&t->phases, "validate");
+    if (t->samples.n_held > 0) TT_TRY(tt_training_score(t, t->samples.held, &held));
+    h[TT_H_EPOCH] = (double)t->epoch + 1;
+    h[TT_H_LOSS] = t->sums[0] / rows;
+    h[TT_H_RECONSTRUCTION] = t->sums[1] / rows;
+    h[TT_H_KL] = t->sums[2] / rows;
+    h[TT_H_VALIDATION] = held.reconstruction + t->settings->beta * held.kl;
+    h[TT_H_RATE] = t->adam.learning_rate;
+    double now = tt_now();
+    h[TT_H_SECONDS] = t->seconds + now - t->epoch_began;
+    say_epoch(t, h);
+    t->epoch_began = now;
+    t->seconds = 0;
+    memset(t->sums, 0, sizeof t->sums);
+    t->epoch++;
+    t->step = 0;
+    return TT_OK;
+}
+
+/* One step, and what is due after it. Collective. */
+static tt_status advance(tt_training *t, tt_progress *progress)
+{
+    bool due = false;
+    tt_range batch = tt_feed_batch(&t->feed, t->step);
+    tt_status s = tt_training_step(t, &due);
+    if (s == TT_STOPPED) {
+        TT_TRY(tt_checkpoint_write(t));
+        return tt_fail(TT_STOPPED,
+                       "training stopped in epoch %lld of %d with a checkpoint; run again to go on",
+                       (long long)t->epoch + 1, t->settings->epochs);
+    }
+    TT_TRY(s);
+    tt_progress_add(progress, batch.end - batch.begin);
+    if (t->step == t->feed.steps) TT_TRY(end_epoch(t));
+    return due && t->epoch < t->settings->epochs ? tt_checkpoint_write(t) : TT_OK;
+}
+
+static tt_status run_epochs(tt_training *t)
+{
+    tt_progress progress;
+    int64_t n = t->samples.n_train, total = n * t->settings->epochs;
+    tt_progress_start(&progress, "train", "samples", total, total);
+    tt_progress_skip(&progress, t->epoch * n + tt_feed_batch(&t->feed, t->step).begin);
+    t->epoch_began = t->checkpoint_at = tt_now();
+    tt_status s = TT_OK;
+    while (s == TT_OK && t->epoch < t->settings->epochs) s = advance(t, &progress);
+    tt_progress_end(&progress);
+    tt_phase(&t->phases, NULL);
+    return s;
+}
+
+/* Say in the end whether the model learnt something. Collective. */
+static tt_status say_result(tt_training *t)
+{
+    bool held = t->samples.n_held > 0;
+    tt_scores train, other;
+    tt_phase(&t->phases, "validate");
+    TT_TRY(tt_training_score(t, t->samples.train, &train));
+    other = train;
+    if (held) TT_TRY(tt_training_score(t, t->samples.held, &other));
+    double left = other.predictor > 0 ? 100 * other.reconstruction / other.predictor : 0;
+    tt_info("train: %lld of %lld latent units active; reconstruction of %s rows leaves %.1f %% of what the "
+            "mean leaves",
+            (long long)train.active, (long long)t->vae.latent, held ? "held-out" : "training", left);
+    if (2 * train.active < t->vae.latent)
+        tt_warn("fewer than half of the latent units are active: train longer, or with a smaller train.beta "
+                "(%g) or "
+                "model.latent_dim (%lld)",
+                t->settings->beta, (long long)t->vae.latent);
+    return TT_OK;
+}
+
+static void say_start(const tt_training *t, bool resumed)
+{
+    const tt_samples *s = &t->samples;
+    tt_info("train: %lld rows of %lld columns (%lld held out by %s, %lld not valid), %lld parameters, %lld "
+            "steps an epoch",
+            (long long)s->n_train, (long long)s->x.cols, (long long)s->n_held,
+            s->has_tracks ? "track" : "row", (long long)(s->x.rows - s->x.n_valid),
+            (long long)t->vae.params.size, (long long)t->feed.steps);
+    if (resumed)
+        tt_info("train: going on from the checkpoint at epoch %lld, step %lld", (long long)t->epoch + 1,
+                (long long)t->step + 1);
+}
+
+static tt_status train_prepared(tt_training *t)
+{
+    tt_store *store = NULL;
+    bool resumed;
+    TT_TRY(tt_checkpoint_read(t, &resumed));
+    if (!resumed) begin(t);
+    say_start(t, resumed);
+    TT_TRY(tt_model_create(t, &store));
+    tt_status s = run_epochs(t);
+    if (s == TT_OK) s = say_result(t);
+    if (s != TT_OK) {
+        tt_store_close(store);
+        return s;
+    }
+    TT_TRY(tt_model_publish(t, store));
+    tt_checkpoint_remove(t);
+    return TT_OK;
+}
+
+tt_status tt_train(const tt_comm *comm, const tt_model_params *model, const tt_train_params *train,
+                   const tt_provenance *provenance, const char *input, const char *output)
+{
+    TT_TRY(check_model(model));
+    TT_TRY(check_settings(train));
+    tt_training t = {.comm = comm, .settings = train, .provenance = provenance, .output = output};
+    tt_phase(&t.phases, "read");
+    tt_status s = prepare_data(&t, input);
+    if (s == TT_OK) s = tt_agree(comm, build_local(&t, model));
+    if (s == TT_OK) s = train_prepared(&t);
+    free_training(&t);
+    return s;
+}

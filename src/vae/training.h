@@ -1,0 +1,87 @@
+/* The whole state of a training run, and what is done with it: steps, checkpoints, the model file. */
+#ifndef TUTTI_VAE_TRAINING_H
+#define TUTTI_VAE_TRAINING_H
+
+#include "nn/adam.h"
+#include "tutti/sum.h"
+#include "vae/feed.h"
+#include "vae/model.h"
+
+/** Columns of the history, in this order. */
+enum {
+    TT_H_EPOCH,
+    TT_H_LOSS,
+    TT_H_RECONSTRUCTION,
+    TT_H_KL,
+    TT_H_VALIDATION,
+    TT_H_RATE,
+    TT_H_SECONDS,
+    TT_HISTORY
+};
+
+/** What rides behind the gradient in the one reduction of a step. */
+enum { TT_TAIL_RECONSTRUCTION, TT_TAIL_KL, TT_TAIL_ROWS, TT_TAIL_CHECKPOINT, TT_TAIL = 16 };
+
+typedef struct tt_training {
+    const tt_comm *comm;
+    const tt_train_params *settings;
+    const tt_provenance *provenance;
+    const char *output;
+    tt_samples samples;
+    tt_scaling scaling;
+    tt_feed feed;
+    tt_vae vae;
+    tt_vae_work work;      /**< of one lane */
+    float *params;         /**< parameter block */
+    float *first, *second; /**< moments, parameter blocks */
+    float *gradient;       /**< parameter block with TT_TAIL more */
+    tt_blocksum *lanes;    /**< of gradient and tail, in reproducible mode */
+    tt_adam adam;
+    int64_t epoch, step;  /**< the step to take next */
+    double sums[4];       /**< of this epoch so far: loss, reconstruction, KL, rows */
+    double *history;      /**< [epochs, TT_HISTORY] */
+    double seconds;       /**< spent in this epoch before a checkpoint was taken up */
+    double epoch_began;   /**< tt_now() */
+    double checkpoint_at; /**< tt_now() of the last one */
+    tt_phases phases;
+} tt_training;
+
+/** Sums over the rows that a mask marks, without noise. */
+typedef struct tt_scores {
+    double rows;
+    double reconstruction, kl; /**< mean per row */
+    double predictor;          /**< what predicting the mean would leave, per row */
+    int64_t active;            /**< latent units whose mean varies by more than 0.01 (Burda et al. 2016) */
+} tt_scores;
+
+/** Score the rows that `mask` marks: the same bits on any rank count. Collective. */
+tt_status tt_training_score(const tt_training *t, const unsigned char *mask, tt_scores *out);
+
+/** Take one step. TT_STOPPED, with nothing changed, if a signal asked for it; *due tells whether it is time
+ * for a checkpoint. Collective. */
+tt_status tt_training_step(tt_training *t, bool *due);
+
+/** Weight of the KL term at the present step. */
+double tt_training_beta(const tt_training *t);
+
+/** Write OUTPUT.checkpoint, replacing the last one by a rename. Collective. */
+tt_status tt_checkpoint_write(tt_training *t);
+
+/** Go on from OUTPUT.checkpoint if there is one of this very training; *found tells. One that cannot be used
+ * is said so and passed over. Collective. */
+tt_status tt_checkpoint_read(tt_training *t, bool *found);
+
+/** Remove it, and a half-written one. Call when the model is published. Collective. */
+void tt_checkpoint_remove(const tt_training *t);
+
+/** Create OUTPUT.part, so that what cannot be written is known before training. Collective. */
+tt_status tt_model_create(const tt_training *t, tt_store **out);
+
+/** Fill and publish it; frees the store. Collective. */
+tt_status tt_model_publish(tt_training *t, tt_store *store);
+
+/** What encoding needs of a model file; free all three, also on failure. Collective. */
+tt_status tt_model_read(const tt_comm *comm, const char *path, tt_vae *vae, tt_scaling *scaling,
+                        float **params);
+
+#endif
