@@ -27,8 +27,8 @@ static tt_status solve_on_grid(int context, int n, double *a, double *w, double 
     double need = 0;
     descinit_(desc, &n, &n, &block, &block, &zero, &zero, &context, &n, &info);
     if (info != 0) return tt_fail(TT_ERR_INTERNAL, "descinit of order %d failed with %d", n, info);
-    pdsyevd_("V", "L", &n, a, &one, &one, desc, w, z, &one, &one, desc, &need, &lwork, &need_int, &liwork, &info,
-             1, 1);
+    pdsyevd_("V", "L", &n, a, &one, &one, desc, w, z, &one, &one, desc, &need, &lwork, &need_int, &liwork,
+             &info, 1, 1);
     if (info != 0) return tt_fail(TT_ERR_INTERNAL, "pdsyevd of order %d failed with %d", n, info);
     double *work = NULL;
     int *iwork = NULL;
@@ -37,8 +37,8 @@ static tt_status solve_on_grid(int context, int n, double *a, double *w, double 
     if (s == TT_OK) s = tt_alloc(lwork, sizeof *work, "an eigen-solver", &work);
     if (s == TT_OK) s = tt_alloc(liwork, sizeof *iwork, "an eigen-solver", &iwork);
     if (s == TT_OK) {
-        pdsyevd_("V", "L", &n, a, &one, &one, desc, w, z, &one, &one, desc, work, &lwork, iwork, &liwork, &info,
-                 1, 1);
+        pdsyevd_("V", "L", &n, a, &one, &one, desc, w, z, &one, &one, desc, work, &lwork, iwork, &liwork,
+                 &info, 1, 1);
         if (info != 0) s = tt_fail(TT_ERR_INTERNAL, "pdsyevd of order %d failed with %d", n, info);
     }
     free(iwork);

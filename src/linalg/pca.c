@@ -17,7 +17,8 @@ void tt_pca_free(tt_pca *pca)
     *pca = (tt_pca){0};
 }
 
-/* The block at local row `first` in double about the mean, always TT_BLOCK_ROWS rows; zeros where not valid. */
+/* The block at local row `first` in double about the mean, always TT_BLOCK_ROWS rows; zeros where not valid.
+ */
 static void centre_block(const tt_matrix *x, const double *mean, int64_t first, double *block)
 {
     for (int64_t r = 0; r < TT_BLOCK_ROWS; r++) {
@@ -69,8 +70,9 @@ static tt_status check(const tt_matrix *x, int64_t components)
                        x->name, (long long)x->cols, EIGEN_ORDER_MAX);
     int64_t most = x->cols < x->n_valid ? x->cols : x->n_valid;
     if (components < 1 || components > most)
-        return tt_fail(TT_ERR_INPUT, "%s: %lld principal components cannot be kept; it has %lld columns and %lld "
-                                     "valid rows, so 1 to %lld can",
+        return tt_fail(TT_ERR_INPUT,
+                       "%s: %lld principal components cannot be kept; it has %lld columns and %lld "
+                       "valid rows, so 1 to %lld can",
                        x->name, (long long)components, (long long)x->cols, (long long)x->n_valid,
                        (long long)most);
     return TT_OK;
