@@ -23,17 +23,17 @@ typedef struct tt_kmeans {
     int64_t cols;
     double *centroids; /**< [k, cols] in the frame of the input (tt_matrix shift added), the same on every
                           rank */
-    int32_t *label;   /**< [count] of this rank's rows; -1 for rows that are not valid */
-    double inertia;   /**< sum of squared distances of the valid rows */
+    int32_t *label;    /**< [count] of this rank's rows; -1 for rows that are not valid */
+    double inertia;    /**< sum of squared distances of the valid rows */
     int iterations;
 } tt_kmeans;
 
 /** The best of n_init runs of k-means on the valid rows of x: k-means|| seeding (Bahmani et al. 2012; greedy
- * k-means++ over all rows where these are few), Lloyd's iterations with Hamerly's bounds (2010), empty clusters
- * reseeded from the farthest rows as scikit-learn does, ties to the lowest cluster. Every label is decided as
- * if all distances had been measured in double. A run ends when no label changes, when the centroids' squared
- * shifts sum to at most tol times the mean column variance, or after max_iter iterations. The same bits on
- * any rank count. Collective.
+ * k-means++ over all rows where these are few), Lloyd's iterations with Hamerly's bounds (2010), empty
+ * clusters reseeded from the farthest rows as scikit-learn does, ties to the lowest cluster. Every label is
+ * decided as if all distances had been measured in double. A run ends when no label changes, when the
+ * centroids' squared shifts sum to at most tol times the mean column variance, or after max_iter iterations.
+ * The same bits on any rank count. Collective.
  *  @return TT_OK, TT_ERR_INPUT (k above the number of valid rows, no valid rows), TT_ERR_CONFIG (k, n_init or
  * max_iter below 1, tol below 0), TT_ERR_MEMORY, TT_STOPPED, the same on every rank */
 tt_status tt_kmeans_fit(const tt_matrix *x, const tt_kmeans_params *params, uint64_t seed, tt_kmeans *out);

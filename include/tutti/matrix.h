@@ -26,8 +26,9 @@ typedef struct tt_matrix {
 
 /** Read "FILE.h5:/path" (any float or integer type, one or more dimensions: one dimension is one column, the
  * trailing ones of three or more are flattened). Where the file has a dataset /valid with as many rows, it
- * marks the rows to use; rows that are not valid are stored as zeros. Zero rows are a legal matrix. Inf or
- * NaN in a valid row is an error naming it, and so is a value beyond float32. Collective.
+ * marks the rows to use; without it /clip/status does (tt_track_status_valid()); rows that are not valid are
+ * stored as zeros. Zero rows are a legal matrix. Inf or NaN in a valid row is an error naming it, and so is a
+ * value beyond float32. Collective.
  *  @return TT_OK, TT_ERR_IO, TT_ERR_INPUT, TT_ERR_MEMORY, the same on every rank; on failure *out is empty
  * and needs no tt_matrix_free(), which is harmless */
 tt_status tt_matrix_read(const tt_comm *comm, const char *spec, const char *default_dataset, tt_matrix *out);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDE = 16 }; /* centres per vector */
+enum { WIDE = 16 }; /* k_wide is a multiple: see scan_tile() */
 
 static int64_t sums_length(const kmeans *m)
 {

@@ -6,10 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { WIDE = 16 }; /* floats per vector */
+enum { WIDE = 16 }; /* lanes of a scan: one AVX-512 vector, or two or four of what the machine has */
 
-typedef float vfloat __attribute__((vector_size(64)));
-typedef int32_t vint __attribute__((vector_size(64)));
+typedef float vfloat __attribute__((vector_size(32)));
 typedef double vdouble __attribute__((vector_size(64)));
 
 /* What one row's pass over a tile gives: the smallest value, where, and the next smallest. */
@@ -18,42 +17,34 @@ typedef struct nearest {
     int32_t index;
 } nearest;
 
-static inline vfloat pick(vint mask, vfloat yes, vfloat no)
+/* Smallest and second smallest of tile + low in each of n rows: lane by lane, then lanes against lanes. */
+TT_KERNEL static void scan_tile(int64_t n, int64_t k_wide, const float *restrict tile,
+                                const float *restrict low, nearest *restrict out)
 {
-    return (vfloat)(((vint)yes & mask) | ((vint)no & ~mask));
-}
-
-/* Smallest and second smallest of tile + low in each of n rows. */
-TT_KERNEL static void scan_tile(int64_t n, int64_t k_wide, const float *tile, const float *low, nearest *out)
-{
-    const vint lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     for (int64_t i = 0; i < n; i++, tile += k_wide) {
-        vfloat best = (vfloat){0} + INFINITY, second = best;
-        vint index = {0}, at = lanes;
-        for (int64_t j = 0; j < k_wide; j += WIDE, at += WIDE) {
-            vfloat t, l;
-            memcpy(&t, tile + j, sizeof t);
-            memcpy(&l, low + j, sizeof l);
-            vfloat v = t + l;
-            vint less = v < best;
-            vfloat loser = pick(less, best, v);
-            second = pick(loser < second, loser, second);
-            best = pick(less, v, best);
-            index = (at & less) | (index & ~less);
+        float best[WIDE], second[WIDE];
+        int32_t index[WIDE];
+        for (int l = 0; l < WIDE; l++) {
+            best[l] = tile[l] + low[l];
+            second[l] = INFINITY;
+            index[l] = l;
         }
-        static const vint fold[4] = {{8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7},
-                                     {4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11},
-                                     {2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13},
-                                     {1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14}};
-        for (int s = 0; s < 4; s++) {
-            vfloat b = __builtin_shuffle(best, fold[s]), c = __builtin_shuffle(second, fold[s]);
-            vint other = __builtin_shuffle(index, fold[s]), less = b < best;
-            vfloat loser = pick(less, best, b);
-            second = pick(c < second, c, second);
-            second = pick(loser < second, loser, second);
-            best = pick(less, b, best);
-            index = (other & less) | (index & ~less);
-        }
+        for (int32_t j = WIDE; j < k_wide; j += WIDE)
+            for (int l = 0; l < WIDE; l++) {
+                float v = tile[j + l] + low[j + l], old = best[l];
+                float loser = v < old ? old : v;
+                index[l] = v < old ? j + l : index[l];
+                best[l] = v < old ? v : old;
+                second[l] = loser < second[l] ? loser : second[l];
+            }
+        for (int w = WIDE / 2; w > 0; w /= 2)
+            for (int l = 0; l < w; l++) {
+                float v = best[l + w], old = best[l];
+                float loser = v < old ? old : v, s = second[l + w] < second[l] ? second[l + w] : second[l];
+                index[l] = v < old ? index[l + w] : index[l];
+                best[l] = v < old ? v : old;
+                second[l] = loser < s ? loser : s;
+            }
         out[i] = (nearest){best[0], second[0], index[0]};
     }
 }
@@ -63,7 +54,7 @@ TT_KERNEL double kmeans_distance(const float *row, const double *centre, int64_t
     vdouble sum = {0};
     int64_t j = 0;
     for (; j + 8 <= cols; j += 8) {
-        float u __attribute__((vector_size(32)));
+        vfloat u;
         vdouble c;
         memcpy(&u, row + j, sizeof u);
         memcpy(&c, centre + j, sizeof c);

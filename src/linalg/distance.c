@@ -76,8 +76,9 @@ static tt_status prepare(tt_points *p, int64_t padded, bool centred)
     squared_lengths(p->x->count, p->x->cols, p->data, p->norm);
     for (int64_t i = 0; i < p->x->count; i++)
         if (!(p->norm[i] < longest))
-            return tt_fail(TT_ERR_INPUT, "%s row %lld is too long to be measured in float32; scale the columns",
-                           p->x->name, (long long)(p->x->first + i));
+            return tt_fail(TT_ERR_INPUT,
+                           "%s row %lld is too long to be measured in float32; scale the columns", p->x->name,
+                           (long long)(p->x->first + i));
     return TT_OK;
 }
 

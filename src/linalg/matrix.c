@@ -1,5 +1,6 @@
 #include "tutti/matrix.h"
 
+#include "tutti/corpus.h"
 #include "tutti/memory.h"
 #include "tutti/store.h"
 #include "tutti/sum.h"
@@ -70,14 +71,35 @@ static tt_status matrix_shape(tt_store *store, const char *dataset, tt_column *c
     return TT_OK;
 }
 
-/* Marks of this rank's rows from /valid, if the file has one that fits. Collective. */
-static tt_status read_valid(tt_store *store, tt_matrix *x)
+/* A one-dimensional dataset of numbers with an element per row, if there is one. Collective. */
+static tt_status find_per_row(tt_store *store, const char *name, int64_t rows, bool *found)
 {
     tt_column column;
-    bool found;
-    TT_TRY(tt_store_column(store, "/valid", &column, &found));
-    if (!found || column.type == TT_TEXT || column.n_dims != 1 || column.dims[0] != x->rows) return TT_OK;
-    tt_status s = tt_store_read(store, "/valid", x->first, x->count, TT_U8, x->valid);
+    TT_TRY(tt_store_column(store, name, &column, found));
+    *found = *found && column.type != TT_TEXT && column.n_dims == 1 && column.dims[0] == rows;
+    return TT_OK;
+}
+
+/* Marks of this rank's rows by what became of its clips. */
+static tt_status read_clip_status(tt_store *store, tt_matrix *x)
+{
+    int32_t *status = NULL;
+    tt_status s = tt_alloc(x->count, sizeof *status, "clip states", &status);
+    if (s == TT_OK) s = tt_store_read(store, "/clip/status", x->first, x->count, TT_I32, status);
+    for (int64_t i = 0; s == TT_OK && i < x->count; i++) x->valid[i] = tt_track_status_valid(status[i]);
+    free(status);
+    return s;
+}
+
+/* Marks of this rank's rows from /valid or /clip/status, if the file has one that fits. Collective. */
+static tt_status read_valid(tt_store *store, tt_matrix *x)
+{
+    bool marks, states = false;
+    TT_TRY(find_per_row(store, "/valid", x->rows, &marks));
+    if (!marks) TT_TRY(find_per_row(store, "/clip/status", x->rows, &states));
+    if (!marks && !states) return TT_OK;
+    tt_status s = marks ? tt_store_read(store, "/valid", x->first, x->count, TT_U8, x->valid)
+                        : read_clip_status(store, x);
     TT_TRY(tt_agree(x->comm, s));
     int64_t n = 0;
     for (int64_t i = 0; i < x->count; i++) n += x->valid[i] = x->valid[i] != 0;

@@ -1,0 +1,25 @@
+/* Eigenvectors of a symmetric matrix by ScaLAPACK. */
+#ifndef TUTTI_LINALG_EIGEN_H
+#define TUTTI_LINALG_EIGEN_H
+
+#include "tutti/comm.h"
+
+enum { EIGEN_ORDER_MAX = 16384 };
+
+/** Eigenvalues, descending, and unit eigenvectors of a symmetric matrix that every rank holds.
+ *
+ * ScaLAPACK's rounding depends on the shape of its process grid, and results must not depend on the rank
+ * count. So the grid is always 1 x 1: rank 0 solves and the others receive. The matrix is as large as the
+ * model, not as the data; order n costs about 9 n^3 operations and 3 n^2 doubles on that rank, and the
+ * Gram matrix before it costs more than the solver wherever there are more than about 10 n rows.
+ *
+ *  @param[in]     n       order, 1 to EIGEN_ORDER_MAX
+ *  @param[in,out] a       [n, n] on entry the upper triangle of the matrix (row-major, the same on every
+ *                         rank); destroyed on rank 0
+ *  @param[out]    values  [n]
+ *  @param[in]     keep    eigenvectors to give, at most n
+ *  @param[out]    vectors [keep, n], the entry of largest size in each is positive
+ *  Collective. @return TT_OK, TT_ERR_MEMORY, TT_ERR_INTERNAL, the same on every rank */
+tt_status eigen_symmetric(const tt_comm *comm, int n, double *a, double *values, int keep, double *vectors);
+
+#endif

@@ -1,0 +1,214 @@
+#include "scores.h"
+
+#include "tutti/log.h"
+#include "tutti/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A column whose deviation is below a few float32 roundings of its mean does not vary. */
+static const double constant_below = 0x1p-22;
+
+/* Columns of one kind: a matrix, its names and moments. */
+typedef struct part {
+    tt_matrix x;
+    char **names;  /* [cols] */
+    double *mean;  /* [cols] */
+    double *scale; /* [cols] */
+} part;
+
+/* What hybrid.h5 is made of. */
+typedef struct hybrid {
+    part audio;
+    clip_track clips;
+    tt_matrix x;   /* the z-scored columns of all parts */
+    double *mean;  /* [D] of all parts */
+    double *scale; /* [D] */
+    char *names;   /* [D, name_bytes] */
+    int64_t name_bytes;
+    tt_pca pca; /* of x; 0 components if none are asked for */
+    float *scores;
+} hybrid;
+
+static void free_part(part *p)
+{
+    tt_matrix_free(&p->x);
+    free(p->names);
+    free(p->mean);
+}
+
+static void free_hybrid(hybrid *h)
+{
+    free_part(&h->audio);
+    tt_matrix_free(&h->x);
+    tt_pca_free(&h->pca);
+    free(h->clips.track);
+    free(h->mean);
+    free(h->names);
+    free(h->scores);
+}
+
+/* One line that names the first constant columns and counts them all. */
+static void report_constant(const part *p)
+{
+    char list[512] = "";
+    int n = 0;
+    for (int64_t j = 0; j < p->x.cols; j++) {
+        if (p->scale[j] > 0) continue;
+        size_t used = strlen(list);
+        if (n++ < 8) snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", p->names[j]);
+    }
+    if (n > 0 && p->x.comm->rank == 0)
+        tt_warn("%s: %d of %lld columns are constant and carry nothing: %s%s", p->x.name, n,
+                (long long)p->x.cols, list, n > 8 ? ", ..." : "");
+}
+
+/* Mean and scale of a part's columns; constant ones are reported and get scale 1. Collective. */
+static tt_status measure(part *p)
+{
+    TT_TRY(tt_agree(p->x.comm, tt_alloc(2 * p->x.cols, sizeof *p->mean, "column moments", &p->mean)));
+    p->scale = p->mean + p->x.cols;
+    TT_TRY(tt_matrix_moments(&p->x, p->mean, p->scale));
+    for (int64_t j = 0; j < p->x.cols; j++)
+        if (!(p->scale[j] > constant_below * fabs(p->mean[j]))) p->scale[j] = 0;
+    report_constant(p);
+    for (int64_t j = 0; j < p->x.cols; j++)
+        if (p->scale[j] == 0) p->scale[j] = 1;
+    return TT_OK;
+}
+
+static tt_status read_names(const char *file, tt_store *store, part *p)
+{
+    int n;
+    TT_TRY(tt_store_get_names(store, "/audio", "names", &p->names, &n));
+    if (!p->names || n != p->x.cols)
+        return tt_fail(TT_ERR_INPUT, "%s: /audio has %lld columns but its attribute names holds %d names",
+                       file, (long long)p->x.cols, p->names ? n : 0);
+    return TT_OK;
+}
+
+static tt_status read_features(const tt_comm *comm, const char *features, hybrid *h)
+{
+    char *spec = NULL;
+    tt_store *store = NULL;
+    tt_status s = tt_agree(comm, tt_format(&spec, "%s:/audio", features));
+    if (s == TT_OK) s = tt_matrix_read(comm, spec, NULL, &h->audio.x);
+    if (s == TT_OK) s = tt_store_open(comm, features, &store);
+    if (s == TT_OK) s = tt_agree(comm, read_names(features, store, &h->audio));
+    if (s == TT_OK) s = clip_track_read(&h->audio.x, store, &h->clips);
+    if (s == TT_OK && !h->clips.found)
+        s = tt_fail(TT_ERR_INPUT, "%s has no dataset /clip/track with a row per row of /audio", features);
+    if (s == TT_OK && h->audio.x.n_valid == 0)
+        s = tt_fail(TT_ERR_INPUT, "%s: none of its %lld clips holds features; /failures in it says why",
+                    features, (long long)h->audio.x.rows);
+    tt_store_close(store);
+    free(spec);
+    return s;
+}
+
+/* Put the z-scores of a part into columns from `column` on of h->x, and its names and moments beside. */
+static void place(hybrid *h, const part *p, int64_t column)
+{
+    for (int64_t i = 0; i < p->x.count; i++) {
+        const float *row = p->x.data + i * p->x.cols;
+        float *to = h->x.data + i * h->x.cols + column;
+        for (int64_t j = 0; p->x.valid[i] && j < p->x.cols; j++)
+            to[j] = (float)(((double)row[j] + (p->x.shift[j] - p->mean[j])) / p->scale[j]);
+    }
+    for (int64_t j = 0; j < p->x.cols; j++) {
+        h->mean[column + j] = p->mean[j];
+        h->scale[column + j] = p->scale[j];
+        memcpy(h->names + (column + j) * h->name_bytes, p->names[j], strlen(p->names[j]));
+    }
+}
+
+static tt_status allocate(hybrid *h)
+{
+    int64_t cols = h->x.cols;
+    h->name_bytes = 1;
+    for (int64_t j = 0; j < h->audio.x.cols; j++) {
+        int64_t bytes = (int64_t)strlen(h->audio.names[j]);
+        if (bytes > h->name_bytes) h->name_bytes = bytes;
+    }
+    TT_TRY(tt_alloc(cols, (size_t)h->name_bytes, "column names", &h->names));
+    TT_TRY(tt_alloc(2 * cols, sizeof *h->mean, "column moments", &h->mean));
+    h->scale = h->mean + cols;
+    return TT_OK;
+}
+
+static tt_status assemble(const tt_comm *comm, const char *output, hybrid *h)
+{
+    const tt_matrix *a = &h->audio.x;
+    TT_TRY(measure(&h->audio));
+    TT_TRY(tt_matrix_new(comm, output, a->rows, a->cols, &h->x));
+    TT_TRY(tt_agree(comm, allocate(h)));
+    memcpy(h->x.valid, a->valid, (size_t)a->count);
+    h->x.n_valid = a->n_valid;
+    place(h, &h->audio, 0);
+    return TT_OK;
+}
+
+static tt_status reduce(hybrid *h, int components)
+{
+    if (components == 0) return TT_OK;
+    tt_status s = tt_pca_fit(&h->x, components, &h->pca);
+    if (s == TT_ERR_INPUT) s = tt_fail_because(TT_ERR_CONFIG, "fuse.pca is %d", components);
+    TT_TRY(s);
+    s = tt_alloc(h->x.count * components, sizeof *h->scores, "scores", &h->scores);
+    if (s == TT_OK) s = tt_pca_transform(&h->pca, &h->x, h->scores);
+    return tt_agree(h->x.comm, s);
+}
+
+static tt_status write_rows(const hybrid *h, tt_store *store)
+{
+    const tt_matrix *x = &h->x;
+    TT_TRY(tt_store_write(store, "/x", x->first, x->count, h->scores ? h->scores : x->data));
+    TT_TRY(tt_store_write(store, "/valid", x->first, x->count, x->valid));
+    TT_TRY(tt_store_write(store, "/clip/track", x->first, x->count, h->clips.track));
+    if (x->comm->rank != 0) return TT_OK; /* the rest is the same on every rank */
+    TT_TRY(tt_store_write(store, "/mean", 0, x->cols, h->mean));
+    TT_TRY(tt_store_write(store, "/scale", 0, x->cols, h->scale));
+    TT_TRY(tt_store_write(store, "/names", 0, x->cols, h->names));
+    return h->scores ? scores_write(store, &h->pca) : TT_OK;
+}
+
+static tt_status write_hybrid(const hybrid *h, const tt_provenance *provenance, tt_phases *phases,
+                              const char *output)
+{
+    const tt_matrix *x = &h->x;
+    int64_t wide = h->scores ? h->pca.components : x->cols;
+    tt_store *store;
+    tt_column columns[6 + SCORES_COLUMNS] = {
+        {.name = "/x", .type = TT_F32, .n_dims = 2, .dims = {x->rows, wide}},
+        {.name = "/valid", .type = TT_U8, .n_dims = 1, .dims = {x->rows}},
+        {.name = "/clip/track", .type = TT_I64, .n_dims = 1, .dims = {x->rows}},
+        {.name = "/mean", .type = TT_F64, .n_dims = 1, .dims = {x->cols}},
+        {.name = "/scale", .type = TT_F64, .n_dims = 1, .dims = {x->cols}},
+        {.name = "/names", .type = TT_TEXT, .n_dims = 1, .dims = {x->cols}, .text_bytes = h->name_bytes}};
+    int n = 6;
+    if (h->scores) {
+        scores_columns(h->pca.components, x->cols, columns + n);
+        n += SCORES_COLUMNS;
+    }
+    TT_TRY(tt_store_create(x->comm, output, provenance, columns, n, &store));
+    return tt_store_publish(store, phases, write_rows(h, store));
+}
+
+tt_status tt_fuse(const tt_comm *comm, const tt_fuse_params *params, const tt_provenance *provenance,
+                  const char *features, const char *output)
+{
+    hybrid h = {0};
+    tt_phases phases = {0};
+    tt_phase(&phases, "read");
+    tt_status s = read_features(comm, features, &h);
+    tt_phase(&phases, "scale");
+    if (s == TT_OK) s = assemble(comm, output, &h);
+    tt_phase(&phases, "components");
+    if (s == TT_OK) s = reduce(&h, params->pca);
+    tt_phase(&phases, "write");
+    if (s == TT_OK) s = write_hybrid(&h, provenance, &phases, output);
+    free_hybrid(&h);
+    return s;
+}
