@@ -145,16 +145,17 @@ format: ## lay out the C files by .clang-format
 	clang-format -i $(FORMATTED)
 
 # --- install
+FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@CFLAGS@|$(LIB_CFLAGS)|' -e 's|@LIBS@|$(LIB_LIBS)|'
+
 install: all ## install below PREFIX (and DESTDIR): program, library, headers, pkg-config, man page, configs, jobs
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include/tutti share/man/man1 share/tutti/configs share/tutti/jobs)
 	install -m 755 $(BUILD)/tutti $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(BUILD)/libtutti.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 include/tutti/*.h $(DESTDIR)$(PREFIX)/include/tutti/
-	install -m 644 tools/tutti.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(wildcard configs/*.yaml) $(DESTDIR)$(PREFIX)/share/tutti/configs/
 	install -m 644 jobs/* $(DESTDIR)$(PREFIX)/share/tutti/jobs/
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@CFLAGS@|$(LIB_CFLAGS)|' -e 's|@LIBS@|$(LIB_LIBS)|' \
-	  tools/tutti.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tutti.pc
+	$(FILL) tools/tutti.1 > $(DESTDIR)$(PREFIX)/share/man/man1/tutti.1
+	$(FILL) tools/tutti.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tutti.pc
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
