@@ -120,10 +120,15 @@ asan: ## the tests under the address and undefined-behaviour sanitizers, 1 and 3
 LINTED := $(patsubst %.c,$(BUILD)/lint/%.ok,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC)) $(SCRIPTS:%=$(BUILD)/lint/%.ok)
 
 lint: ## clang-format, clang-tidy, cppcheck and shellcheck
-	@clang-format --dry-run -Werror $(FORMATTED)
 	@$(SUBMAKE) -k -Otarget lint-files
 
-lint-files: $(LINTED)
+lint-files: $(LINTED) $(BUILD)/lint/format.ok
+
+$(BUILD)/lint/format.ok: $(FORMATTED) .clang-format
+	@mkdir -p $(@D)
+	@echo lint the layout of all C files
+	@clang-format --dry-run -Werror $(FORMATTED)
+	@touch $@
 
 CPPCHECK := cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,performance,portability \
   --suppress=missingIncludeSystem -Iinclude -Isrc -Itests
