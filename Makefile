@@ -120,10 +120,15 @@ asan: ## the tests under the address and undefined-behaviour sanitizers, 1 and 3
 LINTED := $(patsubst %.c,$(BUILD)/lint/%.ok,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC)) $(SCRIPTS:%=$(BUILD)/lint/%.ok)
 
 lint: ## clang-format, clang-tidy, cppcheck and shellcheck
-	@clang-format --dry-run -Werror $(FORMATTED)
 	@$(SUBMAKE) -k -Otarget lint-files
 
-lint-files: $(LINTED)
+lint-files: $(LINTED) $(BUILD)/lint/format.ok
+
+$(BUILD)/lint/format.ok: $(FORMATTED) .clang-format
+	@mkdir -p $(@D)
+	@echo lint the layout of all C files
+	@clang-format --dry-run -Werror $(FORMATTED)
+	@touch $@
 
 CPPCHECK := cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,performance,portability \
   --suppress=missingIncludeSystem -Iinclude -Isrc -Itests
@@ -145,16 +150,17 @@ format: ## lay out the C files by .clang-format
 	clang-format -i $(FORMATTED)
 
 # --- install
+FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@CFLAGS@|$(LIB_CFLAGS)|' -e 's|@LIBS@|$(LIB_LIBS)|'
+
 install: all ## install below PREFIX (and DESTDIR): program, library, headers, pkg-config, man page, configs, jobs
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include/tutti share/man/man1 share/tutti/configs share/tutti/jobs)
 	install -m 755 $(BUILD)/tutti $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(BUILD)/libtutti.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 include/tutti/*.h $(DESTDIR)$(PREFIX)/include/tutti/
-	install -m 644 tools/tutti.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(wildcard configs/*.yaml) $(DESTDIR)$(PREFIX)/share/tutti/configs/
 	install -m 644 jobs/* $(DESTDIR)$(PREFIX)/share/tutti/jobs/
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@CFLAGS@|$(LIB_CFLAGS)|' -e 's|@LIBS@|$(LIB_LIBS)|' \
-	  tools/tutti.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tutti.pc
+	$(FILL) tools/tutti.1 > $(DESTDIR)$(PREFIX)/share/man/man1/tutti.1
+	$(FILL) tools/tutti.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tutti.pc
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16

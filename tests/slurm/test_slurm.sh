@@ -20,7 +20,7 @@ fail() {
 submit() { # name sbatch-options...: the job's number
     local name=$1
     shift
-    sbatch --parsable --nodes=2 --ntasks=4 --output="$TT_SCRATCH/$name.log" "$@" \
+    sbatch --parsable --nodes=2 --ntasks-per-node=2 --output="$TT_SCRATCH/$name.log" "$@" \
         jobs/pipeline.sbatch configs/demo.yaml "$TT_SCRATCH/$name" "${settings[@]}"
 }
 
