@@ -66,9 +66,15 @@ all: $(BUILD)/tutti ## build the program and the library
 $(BUILD)/tutti: $(CLI_OBJ) $(BUILD)/libtutti.a
 	$(CC) -o $@ $^ $(ALL_LIBS)
 
-$(BUILD)/libtutti.a: $(LIB_OBJ)
+$(BUILD)/libtutti.a: $(LIB_OBJ) $(BUILD)/sources
 	rm -f $@
-	ar rcs $@ $^
+	ar rcs $@ $(LIB_OBJ)
+
+# The list of sources, new when one came or went: objects alone do not tell that one is gone.
+$(BUILD)/sources: FORCE
+	@mkdir -p $(@D)
+	@echo $(LIB_SRC) | cmp -s - $@ || echo $(LIB_SRC) > $@
+FORCE:
 
 # The .d file beside an object names the headers for the object and for its lint stamp.
 DEPEND = -MMD -MP -MT $@ -MT $(BUILD)/lint/$(<:.c=.ok)
