@@ -4,7 +4,8 @@
 
 #include "tutti/comm.h"
 
-/** Catch the signals that ask to stop. Call once, after MPI_Init. Not collective. */
+/** Catch the signals that ask to stop, and leave a file size limit (SIGXFSZ) to the write that meets it.
+ *  Call once, after MPI_Init. Not collective. */
 void tt_signals_catch(void);
 
 /** Whether this rank has been asked to stop. Not collective. */
