@@ -5,6 +5,11 @@
  * doubles as the mark "this block is done"; tt_store_publish() renames NAME.part to NAME. Creating
  * again over a NAME.part with the same fingerprint and columns resumes it.
  *
+ * Rows are written by MPI-IO, independently; which implementation and hints it uses is left to the
+ * environment (Open MPI: OMPI_MCA_io=ompio or romio321, ROMIO_HINTS). Space is reserved at creation where the
+ * file system can. Structure (datasets, attributes) is changed by rank 0 under an undo file, NAME.part.undo.
+ * Readers use plain I/O.
+ *
  * Checksums live beside the data: dataset /checksum/<column name> of uint64 [blocks], 0 for a block not
  * written. */
 #ifndef TUTTI_STORE_H
@@ -71,8 +76,8 @@ tt_status tt_store_list(tt_store *store, char ***names, int *n);
 /** Names of the attributes of an object, in the same form. Not collective. */
 tt_status tt_store_attributes(tt_store *store, const char *object, char ***names, int *n);
 
-/** Add one more dataset while writing, when its size is known late (failures). Structure changes for a moment:
- *  call it only when all raw rows are written. Collective. */
+/** Add one more dataset while writing, when its size is known late (failures). Structure changes for a
+ * moment: call it only when all raw rows are written. Collective. */
 tt_status tt_store_add_column(tt_store *store, const tt_column *column);
 
 /** Write rows [first, first + count) from data [count, ...] of the column's own type, with checksums. The
@@ -91,8 +96,9 @@ tt_status tt_store_rows_done(tt_store *store, const char *name, int64_t first, i
 tt_status tt_store_read(tt_store *store, const char *name, int64_t first, int64_t count, tt_type as,
                         void *data);
 
-/** Attributes of a dataset or group ("/" is the file). Setting: collective, same values on every rank, only between
- *  create and publish; they are written when the structure changes next, so a resumed run sets them again. Getting: not collective; *out is NULL / found false if there is none. */
+/** Attributes of a dataset or group ("/" is the file). Setting: collective, same values on every rank, only
+ * between create and publish; they are written when the structure changes next, so a resumed run sets them
+ * again. Getting: not collective; *out is NULL / found false if there is none. */
 tt_status tt_store_set_text(tt_store *store, const char *object, const char *attribute, const char *value);
 tt_status tt_store_set_number(tt_store *store, const char *object, const char *attribute, double value);
 tt_status tt_store_set_names(tt_store *store, const char *object, const char *attribute,

@@ -90,7 +90,7 @@ static bool any_written(const uint64_t *sums, int64_t n)
 static tt_status check_group(const tt_store *store, stream *s, column *c, int64_t begin, int64_t end,
                              uint64_t *sums, block_function *f, void *context, bool *go)
 {
-    uint64_t *stored = sums, *found = sums + GROUP_BLOCKS;
+    uint64_t *stored = sums, *found = sums + (end - begin);
     int64_t n = end - begin;
     if (!checksums_move(c, begin, n, stored, false))
         return h5_fail(TT_ERR_IO, "cannot read the checksums of %s in %s", c->shape.name, store_file(store));
@@ -117,14 +117,16 @@ tt_status blocks_check(const tt_store *store, column *c, int64_t begin, int64_t 
     uint64_t *sums = NULL;
     bool go = true;
     tt_status status = tt_alloc(1, sizeof *s, "checking", &s);
-    if (status == TT_OK) status = tt_alloc(2 * GROUP_BLOCKS, sizeof *sums, "checksums", &sums);
+    int64_t group = group_size(c) < end - begin ? group_size(c) : end - begin;
+    if (status == TT_OK) status = tt_alloc(2 * group, sizeof *sums, "checksums", &sums);
     if (status == TT_OK) {
         s->element = type_bytes(c->shape.type, c->shape.text_bytes);
         /* one element may be larger than the buffer: a long text */
-        int64_t bytes = (int64_t)s->element > BUFFER_BYTES ? (int64_t)s->element : BUFFER_BYTES;
+        int64_t bytes = (end - begin) * c->shape.block_rows * c->row_bytes;
+        if (bytes > BUFFER_BYTES) bytes = BUFFER_BYTES;
+        if (bytes < (int64_t)s->element) bytes = (int64_t)s->element;
         status = tt_alloc(bytes, 1, "checking", &s->buffer);
     }
-    int64_t group = group_size(c);
     for (int64_t b = begin; b < end && go && status == TT_OK; b += group)
         status = check_group(store, s, c, b, b + group < end ? b + group : end, sums, f, context, &go);
     if (s) free(s->buffer);
