@@ -23,9 +23,9 @@ typedef struct tt_audio_info {
 typedef struct tt_audio tt_audio;
 
 /** Read the header of a track's audio. Never fails the run: *status says what is wrong with the track and
- *  tt_message() holds a line about it; what the header says is in *info also for a broken track, with seconds and frames 0
- *  if nothing can be decoded. A file whose header has no length (a stream written to a pipe) is decoded once to count.
- *  Not collective. @return TT_OK or TT_ERR_MEMORY */
+ *  tt_message() holds a line about it; what the header says is in *info also for a broken track, with seconds
+ * and frames 0 if nothing can be decoded. A file whose header has no length (a stream written to a pipe) is
+ * decoded once to count. Not collective. @return TT_OK or TT_ERR_MEMORY */
 tt_status tt_audio_probe(const tt_track *track, tt_audio_info *info, tt_track_status *status);
 
 /** Open for decoding to mono at `sample_rate` (channels averaged; soxr HQ where the rate differs; the first
@@ -33,30 +33,34 @@ tt_status tt_audio_probe(const tt_track *track, tt_audio_info *info, tt_track_st
  * is soft. */
 tt_status tt_audio_open(const tt_track *track, int sample_rate, tt_audio **out, tt_track_status *status);
 
-/** The next samples, at most n into samples [n]; *got < n only at the end. Memory is O(1) in the length of the track,
- *  and the samples do not depend on how they are asked for. *status is set when something is wrong with what this
- *  call met, with a message, and left alone otherwise:
- *  TT_TRACK_TRUNCATED, with the last samples of a file that ends early or fails within; TT_TRACK_DAMAGED, if that leaves
- *  none; TT_TRACK_NON_FINITE, where some of the samples just read were Inf, NaN or beyond 1e9 in the file (they are given
- *  as 0; calls before and after are not touched). Not collective. @return TT_OK or TT_ERR_INTERNAL */
+/** The next samples, at most n into samples [n]; *got < n only at the end. Memory is O(1) in the length of
+ * the track, and the samples do not depend on how they are asked for. *status is set when something is wrong
+ * with what this call met, with a message, and left alone otherwise: TT_TRACK_TRUNCATED, with the last
+ * samples of a file that ends early or fails within; TT_TRACK_DAMAGED, if that leaves none;
+ * TT_TRACK_NON_FINITE, where some of the samples just read were Inf, NaN or beyond 1e9 in the file (they are
+ * given as 0; calls before and after are not touched). Not collective. @return TT_OK or TT_ERR_INTERNAL */
 tt_status tt_audio_read(tt_audio *audio, float *samples, int64_t n, int64_t *got, tt_track_status *status);
 
-/** Frames the header announces, at the target rate (rounded down); for MPEG audio without a length, an estimate. */
+/** Frames the header announces, at the target rate (rounded down); for MPEG audio without a length, an
+ * estimate. */
 int64_t tt_audio_frames(const tt_audio *audio);
 
 void tt_audio_close(tt_audio *audio);
 
-/** Samples of a clip, and between the starts of two: clip i begins at sample i * tt_hop_samples(). At least 1. */
+/** Samples of a clip, and between the starts of two: clip i begins at sample i * tt_hop_samples(). At
+ * least 1. */
 int64_t tt_clip_samples(const tt_audio_params *params);
 int64_t tt_hop_samples(const tt_audio_params *params);
 
-/** Number of clips that a track of `seconds` gives: every start s = i * clip_hop with s + clip_seconds <= seconds,
- *  counted in whole samples; a track shorter than one clip but at least half as long gives one, zero-padded at its end;
- *  clips_per_track caps. */
+/** Number of clips that a track of `seconds` gives: every start s = i * clip_hop with s + clip_seconds <=
+ * seconds, counted in whole samples; a track shorter than one clip but at least half as long gives one,
+ * zero-padded at its end; clips_per_track caps. */
 int64_t tt_clips_of(const tt_audio_params *params, double seconds);
 
-/** `tutti scan`: list the corpus, probe headers on all ranks, write the manifest. Prints the counts (found,
- * readable, without audio, failed by code). Collective. */
+/** `tutti scan`: list the corpus, probe headers on all ranks, write the manifest, and log the counts (found,
+ * readable, without audio, failed by code). A broken track is a row with its status, never an error.
+ * Collective.
+ *  @return TT_OK, TT_STOPPED, or as tt_corpus_list() and tt_manifest_write() */
 tt_status tt_scan(const tt_comm *comm, const tt_corpus_params *corpus, const tt_provenance *provenance,
                   const char *manifest);
 

@@ -61,23 +61,30 @@ typedef struct tt_tracks {
     int64_t n, first, total;
 } tt_tracks;
 
-/** List a corpus without opening audio, lyrics included; tracks are dealt by tt_partition(total, 1, ...),
- * sorted by id. Collective. @return TT_OK, TT_ERR_INPUT (no tracks; a CSV without `path` column, with line
- * number; a damaged tar), TT_ERR_IO, TT_ERR_CONFIG (format), the same on every rank. Free with
- * tt_tracks_free(). */
+/** List a corpus without opening audio, lyrics included. Tracks are dealt by tt_partition(total, 1, ...):
+ * sorted by id (as bytes) from folders and shards, in the order of the rows from a CSV manifest. Folders:
+ * genre/track.ext to any depth, links followed, hidden files skipped; track.txt beside it is its lyrics. CSV
+ * (RFC 4180): columns path, id, genre, language, lyrics or lyrics_path, split in any order, others ignored;
+ * paths are relative to its own folder; an empty path is a track without audio; without an id the path's
+ * stem, or the row's number. Shards: members that share a path up to the last dot are one track: audio, .json
+ * (genre, language, lyrics, split, id), .txt (lyrics), .cls (genre). A damaged shard gives what stands before
+ * the damage, with a warning. Collective. @return TT_OK, TT_ERR_INPUT (no tracks; an id twice; a CSV that
+ * cannot be read, with its line; a compressed shard), TT_ERR_IO, TT_ERR_CONFIG (format) or TT_ERR_MEMORY, the
+ * same on every rank. Free with tt_tracks_free(). */
 tt_status tt_corpus_list(const tt_comm *comm, const tt_corpus_params *params, tt_tracks *out);
 
 void tt_tracks_free(tt_tracks *tracks);
 
-/** Hash over all tracks' identity, labels, lyrics, sizes and modification times: changes when the corpus
- * does. The same on every rank and for every rank count. Collective. */
+/** Hash over all tracks' identity, labels, lyrics, sizes and modification times (of shards: their names,
+ * sizes and times): changes when the corpus does. The same on every rank and for every rank count; no audio
+ * is opened. Collective. */
 tt_status tt_corpus_fingerprint(const tt_comm *comm, const tt_corpus_params *params,
                                 char *hash /* [TT_HASH_TEXT] */);
 
 /** Write manifest.h5:
  * /track/{id,path,shard,offset,bytes,modified,seconds,sample_rate,channels,format,genre,language,
- *  lyrics,split,status}. /track/lyrics is int64 [tracks, 2], (offset, bytes) into /lyrics/text, uint8.
- * Collective. */
+ *  lyrics,split,status}. /track/lyrics is int64 [tracks, 2], (offset, bytes) into /lyrics/text, uint8. Text
+ * columns are as wide as their longest value, and say so in their attribute `bytes`. Collective. */
 tt_status tt_manifest_write(const tt_comm *comm, const char *path, const tt_provenance *provenance,
                             const tt_tracks *tracks, const tt_phases *phases);
 

@@ -174,12 +174,14 @@ static void drop_bad(tt_audio *a)
 }
 
 /* How a stream that gives no more samples has ended. MPEG audio announces its length by a guess from its
- * bytes: there a few frames, or one in 200, may be missing. */
+ * bytes: there a few frames, or one in 200, may be missing. Ogg's page marks may be off by less than a block,
+ * as music that is sold shows; that an Ogg file is cut short is seen by its last page. */
 static tt_track_status judge_end(const tt_audio *a)
 {
     const sound *s = &a->sound;
     int64_t missing = s->info.frames == SF_COUNT_MAX ? 0 : s->info.frames - a->decoded;
-    int64_t slack = s->estimated ? 3 * 1152 + s->info.frames / 200 : 0;
+    bool ogg = (s->info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_OGG;
+    int64_t slack = s->estimated ? 3 * 1152 + s->info.frames / 200 : ogg ? 4096 : 0;
     bool failed = sf_error(s->file) != SF_ERR_NO_ERROR || s->src->error != 0;
     if (a->decoded > 0 && missing <= slack && !failed && !s->src->cut) return TT_TRACK_OK;
     const char *why = s->src->error ? strerror(s->src->error) : "the data ends early or is damaged";

@@ -110,7 +110,9 @@ static tt_status write_rows(const tt_comm *comm, tt_store *store, const tt_colum
     if (status == TT_OK) status = tt_exchange(comm, data, count, &rows, count + comm->size);
     if (status == TT_OK) {
         tt_range mine = tt_partition(total, block, comm->size, comm->rank);
-        status = tt_agree(comm, tt_store_write(store, c->name, mine.begin, mine.end - mine.begin, rows));
+        int64_t owned = mine.end - mine.begin;
+        if (owned > 0) status = tt_store_write(store, c->name, mine.begin, owned, rows);
+        status = tt_agree(comm, status);
     }
     free(rows);
     free(count);
