@@ -4,7 +4,7 @@
 #include <float.h>
 #include <math.h>
 
-static const float amin = 1e-10f; /* librosa's floor under powers */
+#define AMIN 1e-10f /* librosa's floor under powers */
 
 TT_KERNEL static void filter_rows(const float *restrict power_in, const tt_filters *filters, int64_t stride,
                                   float *restrict out)
@@ -79,9 +79,9 @@ TT_KERNEL static void flatness(const float *restrict power, int bins, float *res
     for (; k + 3 <= bins; k += 3) {
         const float *p = power + (int64_t)k * LANES;
         for (int l = 0; l < LANES; l++) {
-            float x = p[l] > amin ? p[l] : amin;
-            float y = p[l + LANES] > amin ? p[l + LANES] : amin;
-            float z = p[l + 2 * LANES] > amin ? p[l + 2 * LANES] : amin;
+            float x = p[l] > AMIN ? p[l] : AMIN;
+            float y = p[l + LANES] > AMIN ? p[l + LANES] : AMIN;
+            float z = p[l + 2 * LANES] > AMIN ? p[l + 2 * LANES] : AMIN;
             sum[l] += x + y + z;
             float log;
             LOG_FAST(log, x * y * z);
@@ -90,7 +90,7 @@ TT_KERNEL static void flatness(const float *restrict power, int bins, float *res
     }
     for (; k < bins; k++)
         for (int l = 0; l < LANES; l++) {
-            float p = power[(int64_t)k * LANES + l], x = p > amin ? p : amin;
+            float p = power[(int64_t)k * LANES + l], x = p > AMIN ? p : AMIN;
             sum[l] += x;
             float log;
             LOG_FAST(log, x);
@@ -271,18 +271,30 @@ void frames_time(tt_analyzer *a, const float *samples)
     }
 }
 
-/** 10 log10(max(amin, x)) of n values, in place if wanted; returns the largest. */
+/** 10 log10(max(1e-10, x)) of n values, a multiple of LANES, in place if wanted; returns the largest. */
 TT_KERNEL static float decibels(const float *x, int64_t n, float *out)
 {
     const float scale = 4.34294482f; /* 10 / ln 10 */
-    float largest = -FLT_MAX;
-    for (int64_t i = 0; i < n; i++) {
-        float log;
-        LOG_FAST(log, x[i] > amin ? x[i] : amin);
-        out[i] = scale * log;
+    _Alignas(64) float most[LANES], largest;
+    for (int l = 0; l < LANES; l++) most[l] = -FLT_MAX;
+    for (int64_t i = 0; i < n; i += LANES) {
+        _Alignas(64) float value[LANES];
+        memcpy(value, x + i, sizeof value);
+        /* apart from the next loop, which GCC would split by the case that the result is that of AMIN */
+#pragma omp simd simdlen(16)
+        for (int l = 0; l < LANES; l++) value[l] = value[l] > AMIN ? value[l] : AMIN;
+#pragma omp simd simdlen(16)
+        for (int l = 0; l < LANES; l++) {
+            float log;
+            LOG_FAST(log, value[l]);
+            value[l] = scale * log;
+        }
+#pragma omp simd simdlen(16)
+        for (int l = 0; l < LANES; l++) most[l] = value[l] > most[l] ? value[l] : most[l];
+        memcpy(out + i, value, sizeof value);
     }
-#pragma omp simd reduction(max : largest)
-    for (int64_t i = 0; i < n; i++) largest = out[i] > largest ? out[i] : largest;
+    largest = most[0];
+    for (int l = 1; l < LANES; l++) largest = most[l] > largest ? most[l] : largest;
     return largest;
 }
 
