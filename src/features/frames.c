@@ -4,7 +4,7 @@
 #include <float.h>
 #include <math.h>
 
-static const float amin = 1e-10f; /* librosa's floor under powers */
+#define AMIN 1e-10f /* librosa's floor under powers */
 
 TT_KERNEL static void filter_rows(const float *restrict power_in, const tt_filters *filters, int64_t stride,
                                   float *restrict out)
@@ -79,47 +79,87 @@ TT_KERNEL static void flatness(const float *restrict power, int bins, float *res
     for (; k + 3 <= bins; k += 3) {
         const float *p = power + (int64_t)k * LANES;
         for (int l = 0; l < LANES; l++) {
-            float x = p[l] > amin ? p[l] : amin;
-            float y = p[l + LANES] > amin ? p[l + LANES] : amin;
-            float z = p[l + 2 * LANES] > amin ? p[l + 2 * LANES] : amin;
+            float x = p[l] > AMIN ? p[l] : AMIN;
+            float y = p[l + LANES] > AMIN ? p[l + LANES] : AMIN;
+            float z = p[l + 2 * LANES] > AMIN ? p[l + 2 * LANES] : AMIN;
             sum[l] += x + y + z;
-            logs[l] += log_fast(x * y * z);
+            float log;
+            LOG_FAST(log, x * y * z);
+            logs[l] += log;
         }
     }
     for (; k < bins; k++)
         for (int l = 0; l < LANES; l++) {
-            float p = power[(int64_t)k * LANES + l], x = p > amin ? p : amin;
+            float p = power[(int64_t)k * LANES + l], x = p > AMIN ? p : AMIN;
             sum[l] += x;
-            logs[l] += log_fast(x);
+            float log;
+            LOG_FAST(log, x);
+            logs[l] += log;
         }
     float n = (float)bins;
     for (int l = 0; l < LANES; l++) out[l] = expf(logs[l] / n) / (sum[l] / n);
 }
 
-/** Mean of the `extreme` smallest and of the `extreme` largest of n magnitudes, by insertion into two short
- * sorted lists. */
-TT_KERNEL static void extremes(const float *restrict magnitude, int n, int extreme, float *restrict lists,
-                               float *restrict valley, float *restrict peak)
+/** Insert each of n magnitudes into two short lists per lane: the K smallest, ascending, and the K largest,
+ * descending. */
+#define INSERT_ALL(K)                                                                                        \
+    for (int k = 0; k < n; k++) {                                                                            \
+        float x[LANES], y[LANES];                                                                            \
+        UNROLL for (int l = 0; l < LANES; l++) x[l] = y[l] = magnitude[(int64_t)k * LANES + l];              \
+        UNROLL for (int i = 0; i < (K); i++)                                                                 \
+        {                                                                                                    \
+            _Pragma("omp simd simdlen(16)") for (int l = 0; l < LANES; l++)                                  \
+            {                                                                                                \
+                float a = low[i][l], b = high[i][l], u = x[l], v = y[l];                                     \
+                low[i][l] = a < u ? a : u;                                                                   \
+                x[l] = a > u ? a : u;                                                                        \
+                high[i][l] = b > v ? b : v;                                                                  \
+                y[l] = b < v ? b : v;                                                                        \
+            }                                                                                                \
+        }                                                                                                    \
+    }
+
+/** The same with the lists in registers. */
+#define INSERT_CASE(K)                                                                                       \
+    case K: {                                                                                                \
+        float low[K][LANES], high[K][LANES];                                                                 \
+        memcpy(low, lists, sizeof low);                                                                      \
+        memcpy(high, lists + (K)*LANES, sizeof high);                                                        \
+        INSERT_ALL(K)                                                                                        \
+        memcpy(lists, low, sizeof low);                                                                      \
+        memcpy(lists + (K)*LANES, high, sizeof high);                                                        \
+        break;                                                                                               \
+    }
+
+TT_KERNEL static void insert_all(const float *restrict magnitude, int n, int extreme, float *restrict lists)
+{
+    switch (extreme) {
+        INSERT_CASE(1)
+        INSERT_CASE(2)
+        INSERT_CASE(3)
+        INSERT_CASE(4)
+        INSERT_CASE(5)
+        INSERT_CASE(6)
+        INSERT_CASE(7)
+        INSERT_CASE(8)
+        INSERT_CASE(9)
+        INSERT_CASE(10)
+    default: {
+        float(*low)[LANES] = (float(*)[LANES])lists, (*high)[LANES] = low + extreme;
+        INSERT_ALL(extreme)
+    }
+    }
+}
+
+/** Mean of the `extreme` smallest and of the `extreme` largest of n magnitudes. */
+static void extremes(const float *magnitude, int n, int extreme, float *lists, float *valley, float *peak)
 {
     float *low = lists, *high = lists + (int64_t)extreme * LANES;
     for (int i = 0; i < extreme * LANES; i++) {
         low[i] = FLT_MAX;
         high[i] = 0;
     }
-    for (int k = 0; k < n; k++) {
-        _Alignas(64) float x[LANES], y[LANES];
-        for (int l = 0; l < LANES; l++) x[l] = y[l] = magnitude[(int64_t)k * LANES + l];
-        for (int i = 0; i < extreme; i++) {
-            float *a = low + (int64_t)i * LANES, *b = high + (int64_t)i * LANES;
-            _Alignas(64) float up[LANES], down[LANES];
-            LANES_MAX(up, a, x);
-            LANES_MIN(a, a, x);
-            LANES_MIN(down, b, y);
-            LANES_MAX(b, b, y);
-            memcpy(x, up, sizeof x);
-            memcpy(y, down, sizeof y);
-        }
-    }
+    insert_all(magnitude, n, extreme, lists);
     for (int l = 0; l < LANES; l++) {
         float small = 0, large = 0;
         for (int i = 0; i < extreme; i++) {
@@ -231,13 +271,30 @@ void frames_time(tt_analyzer *a, const float *samples)
     }
 }
 
-/** 10 log10(max(amin, x)) of n values, in place if wanted; returns the largest. */
+/** 10 log10(max(1e-10, x)) of n values, a multiple of LANES, in place if wanted; returns the largest. */
 TT_KERNEL static float decibels(const float *x, int64_t n, float *out)
 {
     const float scale = 4.34294482f; /* 10 / ln 10 */
-    float largest = -FLT_MAX;
-    for (int64_t i = 0; i < n; i++) out[i] = scale * log_fast(x[i] > amin ? x[i] : amin);
-    for (int64_t i = 0; i < n; i++) largest = out[i] > largest ? out[i] : largest;
+    _Alignas(64) float most[LANES], largest;
+    for (int l = 0; l < LANES; l++) most[l] = -FLT_MAX;
+    for (int64_t i = 0; i < n; i += LANES) {
+        _Alignas(64) float value[LANES];
+        memcpy(value, x + i, sizeof value);
+        /* apart from the next loop, which GCC would split by the case that the result is that of AMIN */
+#pragma omp simd simdlen(16)
+        for (int l = 0; l < LANES; l++) value[l] = value[l] > AMIN ? value[l] : AMIN;
+#pragma omp simd simdlen(16)
+        for (int l = 0; l < LANES; l++) {
+            float log;
+            LOG_FAST(log, value[l]);
+            value[l] = scale * log;
+        }
+#pragma omp simd simdlen(16)
+        for (int l = 0; l < LANES; l++) most[l] = value[l] > most[l] ? value[l] : most[l];
+        memcpy(out + i, value, sizeof value);
+    }
+    largest = most[0];
+    for (int l = 1; l < LANES; l++) largest = most[l] > largest ? most[l] : largest;
     return largest;
 }
 

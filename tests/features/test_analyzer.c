@@ -67,7 +67,7 @@ static const struct tolerance {
     double absolute, relative, shape;
 } tolerances[] = {
     {"zero_crossing_rate", 0, 0, 1e-4},      {"rms", 1e-9, 1e-4, 1e-3},
-    {"spectral_centroid", 1e-3, 1e-4, 2e-3}, {"spectral_bandwidth", 1e-3, 1e-4, 2e-3},
+    {"spectral_centroid", 1e-3, 1e-4, 2e-3}, {"spectral_bandwidth", 1e-2, 1e-4, 2e-3},
     {"spectral_rolloff", 1e-2, 0, 2e-3},     {"spectral_flatness", 1e-7, 1e-3, 2e-3},
     {"spectral_contrast", 0.05, 0, 2e-2},    {"mfcc", 0.02, 0, 2e-3},
     {"chroma_stft", 1e-3, 0, 2e-3},          {"tonnetz", 1e-3, 0, 2e-3},
@@ -83,14 +83,27 @@ static void check_near(const char *clip, const char *what, int64_t i, double got
                  wanted, tolerance);
 }
 
+/** What may be added to the tolerance of spectral contrast, in dB: a transform in single precision has an
+ * error of some 1e-7 of the frame's largest magnitude in every bin, which shows in valleys 120 dB and more
+ * below the peak. */
+static void contrast_slack(hid_t file, const char *clip, double *slack)
+{
+    static float depth[7 * FRAMES];
+    golden(file, clip, "spectral_contrast", "depth", depth, 7 * FRAMES);
+    for (int i = 0; i < 7 * FRAMES; i++)
+        slack[i] = depth[i] > 0 ? 10 * log10(1 + 5e-7 / (double)depth[i]) : 0;
+}
+
 static void check_frames(hid_t file, const char *clip, const tt_analyzer *a, const struct tolerance *t)
 {
     static float got[128 * FRAMES], wanted[128 * FRAMES];
     int64_t n = golden(file, clip, t->feature, "frames", wanted, 128 * FRAMES);
     assert_int_equal(tt_analyzer_feature(a, t->feature, got) * FRAMES, n);
-    double worst = 0;
+    double worst = 0, slack[7 * FRAMES];
+    bool contrast = strcmp(t->feature, "spectral_contrast") == 0;
+    if (contrast) contrast_slack(file, clip, slack);
     for (int64_t i = 0; i < n; i++) {
-        double allowed = t->absolute + t->relative * fabs((double)wanted[i]);
+        double allowed = t->absolute + t->relative * fabs((double)wanted[i]) + (contrast ? slack[i] : 0);
         /* counts of zero crossings are exact in both: fractions of 2048 */
         check_near(clip, t->feature, i, (double)got[i], (double)wanted[i], allowed);
         worst = fmax(worst, fabs((double)got[i] - (double)wanted[i]) / (allowed > 0 ? allowed : 1));
@@ -104,6 +117,11 @@ static void check_statistics(hid_t file, const char *clip, const float *row, con
 {
     float wanted[128 * 7];
     int64_t n = golden(file, clip, t->feature, "statistics", wanted, 128 * 7);
+    double slack[7 * FRAMES], most[128] = {0};
+    if (strcmp(t->feature, "spectral_contrast") == 0) {
+        contrast_slack(file, clip, slack);
+        for (int i = 0; i < 7 * FRAMES; i++) most[i / FRAMES] = fmax(most[i / FRAMES], slack[i]);
+    }
     for (int64_t i = 0; i < n; i++, (*column)++) {
         const char *name = names[*column];
         assert_memory_equal(name, t->feature, strlen(t->feature));
@@ -114,7 +132,7 @@ static void check_statistics(hid_t file, const char *clip, const float *row, con
                 continue; /* constant: rounding noise */
             allowed = t->shape * (1 + fabs(w));
         }
-        check_near(clip, name, i, (double)row[*column], w, allowed);
+        check_near(clip, name, i, (double)row[*column], w, allowed + most[i / 7]);
     }
 }
 

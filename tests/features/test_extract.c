@@ -30,7 +30,7 @@ static const tt_provenance provenance = {
 static void write_sound(const char *folder, const char *name, int format, int rate, int channels,
                         double seconds, double pitch)
 {
-    char path[1024];
+    char path[2048];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     SF_INFO info = {.samplerate = rate, .channels = channels, .format = format};
     SNDFILE *file = sf_open(path, SFM_WRITE, &info);
@@ -48,7 +48,7 @@ static void write_sound(const char *folder, const char *name, int format, int ra
 
 static void write_bytes(const char *folder, const char *name, const char *text)
 {
-    char path[1024];
+    char path[2048];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
@@ -58,7 +58,7 @@ static void write_bytes(const char *folder, const char *name, const char *text)
 
 static void cut_in_half(const char *folder, const char *name)
 {
-    char path[1024];
+    char path[2048];
     struct stat st;
     snprintf(path, sizeof path, "%s/%s", folder, name);
     assert_int_equal(stat(path, &st), 0);
@@ -71,7 +71,7 @@ enum { TRACKS = 10, FAILED = 3, MARKED = 2 };
 static void write_corpus(const char *root)
 {
     const int wav = SF_FORMAT_WAV | SF_FORMAT_PCM_16, flac = SF_FORMAT_FLAC | SF_FORMAT_PCM_16;
-    char folder[1024];
+    char folder[1100];
     mkdir(root, 0777);
     snprintf(folder, sizeof folder, "%s/rock", root);
     mkdir(folder, 0777);
@@ -247,7 +247,7 @@ static void failures_are_listed(void **state)
 static void a_stopped_run_goes_on(void **state)
 {
     (void)state;
-    char manifest[1024], output[1024], alone[1024], path[1024];
+    char manifest[1024], output[1024], alone[1024], path[1100];
     snprintf(manifest, sizeof manifest, "%s", scratch("manifest.h5"));
     snprintf(output, sizeof output, "%s", scratch("again.h5"));
     snprintf(alone, sizeof alone, "%s", scratch("again-alone.h5"));
