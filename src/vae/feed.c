@@ -11,7 +11,7 @@
 enum { LANES_MIN = 8, LANE_ROWS_MAX = 64 };
 
 /* Bytes of rows that a window holds where the rank's own share is not smaller. */
-static const int64_t window_bytes = INT64_C(32) << 20;
+static const int64_t window_bytes = INT64_C(8) << 20;
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {

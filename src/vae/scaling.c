@@ -1,6 +1,7 @@
 #include "vae/scaling.h"
 
 #include "tutti/memory.h"
+#include "tutti/simd.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -41,12 +42,18 @@ tt_status tt_scaling_fit(const tt_matrix *x, unsigned char *use, int64_t n, bool
     return TT_OK;
 }
 
+TT_KERNEL static void scale_row(int64_t n, const float *restrict row, const double *restrict shift,
+                                const double *restrict mean, const double *restrict scale,
+                                const double *restrict limit, float *restrict out)
+{
+    for (int64_t j = 0; j < n; j++) {
+        double v = ((double)row[j] + (shift[j] - mean[j])) / scale[j];
+        v = v < -limit[j] ? -limit[j] : v;
+        out[j] = (float)(v > limit[j] ? limit[j] : v);
+    }
+}
+
 void tt_scaling_apply(const tt_scaling *scaling, const tt_matrix *x, int64_t i, float *out)
 {
-    const float *row = x->data + i * x->cols;
-    for (int64_t j = 0; j < x->cols; j++) {
-        double v = ((double)row[j] + (x->shift[j] - scaling->mean[j])) / scaling->scale[j];
-        double limit = scaling->limit[j];
-        out[j] = (float)(v < -limit ? -limit : v > limit ? limit : v);
-    }
+    scale_row(x->cols, x->data + i * x->cols, x->shift, scaling->mean, scaling->scale, scaling->limit, out);
 }

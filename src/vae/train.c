@@ -93,7 +93,7 @@ static void begin(tt_training *t)
     for (int64_t i = 0; i < t->settings->epochs * TT_HISTORY; i++) t->history[i] = NAN;
 }
 
-static void free_training(tt_training *t)
+void tt_training_free(tt_training *t)
 {
     tt_blocksum_free(t->lanes);
     free(t->params);
@@ -144,12 +144,18 @@ static tt_status end_epoch(tt_training *t)
     return TT_OK;
 }
 
+tt_status tt_training_advance(tt_training *t, bool *due)
+{
+    TT_TRY(tt_training_step(t, due));
+    return t->step == t->feed.steps ? end_epoch(t) : TT_OK;
+}
+
 /* One step, and what is due after it. Collective. */
 static tt_status advance(tt_training *t, tt_progress *progress)
 {
     bool due = false;
     tt_range batch = tt_feed_batch(&t->feed, t->step);
-    tt_status s = tt_training_step(t, &due);
+    tt_status s = tt_training_advance(t, &due);
     if (s == TT_STOPPED) {
         TT_TRY(tt_checkpoint_write(t));
         return tt_fail(TT_STOPPED,
@@ -158,7 +164,6 @@ static tt_status advance(tt_training *t, tt_progress *progress)
     }
     TT_TRY(s);
     tt_progress_add(progress, batch.end - batch.begin);
-    if (t->step == t->feed.steps) TT_TRY(end_epoch(t));
     return due && t->epoch < t->settings->epochs ? tt_checkpoint_write(t) : TT_OK;
 }
 
@@ -168,7 +173,6 @@ static tt_status run_epochs(tt_training *t)
     int64_t n = t->samples.n_train, total = n * t->settings->epochs;
     tt_progress_start(&progress, "train", "samples", total, total);
     tt_progress_skip(&progress, t->epoch * n + tt_feed_batch(&t->feed, t->step).begin);
-    t->epoch_began = t->checkpoint_at = tt_now();
     tt_status s = TT_OK;
     while (s == TT_OK && t->epoch < t->settings->epochs) s = advance(t, &progress);
     tt_progress_end(&progress);
@@ -210,13 +214,28 @@ static void say_start(const tt_training *t, bool resumed)
                 (long long)t->step + 1);
 }
 
-static tt_status train_prepared(tt_training *t)
+tt_status tt_training_new(const tt_comm *comm, const tt_model_params *model, const tt_train_params *settings,
+                          const tt_provenance *provenance, const char *input, const char *output,
+                          tt_training *out)
+{
+    *out = (tt_training){.comm = comm, .settings = settings, .provenance = provenance, .output = output};
+    TT_TRY(check_model(model));
+    TT_TRY(check_settings(settings));
+    bool resumed;
+    tt_phase(&out->phases, "read");
+    TT_TRY(prepare_data(out, input));
+    TT_TRY(tt_agree(comm, build_local(out, model)));
+    TT_TRY(tt_checkpoint_read(out, &resumed));
+    if (!resumed) begin(out);
+    say_start(out, resumed);
+    out->epoch_began = out->checkpoint_at = tt_now();
+    return TT_OK;
+}
+
+/* Train, and publish what came of it. Collective. */
+static tt_status train(tt_training *t)
 {
     tt_store *store = NULL;
-    bool resumed;
-    TT_TRY(tt_checkpoint_read(t, &resumed));
-    if (!resumed) begin(t);
-    say_start(t, resumed);
     TT_TRY(tt_model_create(t, &store));
     tt_status s = run_epochs(t);
     if (s == TT_OK) s = say_result(t);
@@ -229,16 +248,12 @@ static tt_status train_prepared(tt_training *t)
     return TT_OK;
 }
 
-tt_status tt_train(const tt_comm *comm, const tt_model_params *model, const tt_train_params *train,
+tt_status tt_train(const tt_comm *comm, const tt_model_params *model, const tt_train_params *settings,
                    const tt_provenance *provenance, const char *input, const char *output)
 {
-    TT_TRY(check_model(model));
-    TT_TRY(check_settings(train));
-    tt_training t = {.comm = comm, .settings = train, .provenance = provenance, .output = output};
-    tt_phase(&t.phases, "read");
-    tt_status s = prepare_data(&t, input);
-    if (s == TT_OK) s = tt_agree(comm, build_local(&t, model));
-    if (s == TT_OK) s = train_prepared(&t);
-    free_training(&t);
+    tt_training t;
+    tt_status s = tt_training_new(comm, model, settings, provenance, input, output, &t);
+    if (s == TT_OK) s = train(&t);
+    tt_training_free(&t);
     return s;
 }

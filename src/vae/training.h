@@ -46,6 +46,16 @@ typedef struct tt_training {
     tt_phases phases;
 } tt_training;
 
+/** Check the settings, read the rows, and be where the first step or a checkpoint is. Collective. Free with
+ *  tt_training_free(), also on failure. */
+tt_status tt_training_new(const tt_comm *comm, const tt_model_params *model, const tt_train_params *settings,
+                          const tt_provenance *provenance, const char *input, const char *output,
+                          tt_training *out);
+void tt_training_free(tt_training *t);
+
+/** Take one step, and close the epoch if it was its last; as tt_training_step(). Collective. */
+tt_status tt_training_advance(tt_training *t, bool *due);
+
 /** Sums over the rows that a mask marks, without noise. */
 typedef struct tt_scores {
     double rows;

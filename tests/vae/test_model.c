@@ -143,8 +143,8 @@ static void check_steps(const char *group)
     close_golden(&g);
 }
 
-/* Central differences in every tensor. float32 noise in the loss is about 1e-7 of it, so the step is chosen to
- * leave differences of a few per mille of the largest gradient; PyTorch's numbers are the sharp test. */
+/* Central differences in every tensor. float32 noise in the loss is about 1e-7 of it, so the step is chosen
+ * to leave differences of a few per mille of the largest gradient; PyTorch's numbers are the sharp test. */
 static void check_differences(const char *group)
 {
     golden g;
@@ -166,7 +166,8 @@ static void check_differences(const char *group)
             *p = kept - h;
             tt_vae_loss less = step(&g, 0);
             *p = kept;
-            double slope = (more.reconstruction - less.reconstruction + g.beta * (more.kl - less.kl)) / (2 * (double)h);
+            double slope =
+                (more.reconstruction - less.reconstruction + g.beta * (more.kl - less.kl)) / (2 * (double)h);
             assert_near(slope, exact[t->offset + (int64_t)k], 1e-2 * largest);
         }
     }
@@ -233,10 +234,8 @@ static void test_describe(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_gradients),
-    cmocka_unit_test(test_steps),
-    cmocka_unit_test(test_differences),
-    cmocka_unit_test(test_padding_counts_nothing),
+    cmocka_unit_test(test_gradients),   cmocka_unit_test(test_steps),
+    cmocka_unit_test(test_differences), cmocka_unit_test(test_padding_counts_nothing),
     cmocka_unit_test(test_describe),
 };
 TT_TEST_MAIN(cases)
