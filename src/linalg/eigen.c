@@ -32,7 +32,9 @@ static tt_status solve_on_grid(int context, int n, double *a, double *w, double 
     if (info != 0) return tt_fail(TT_ERR_INTERNAL, "pdsyevd of order %d failed with %d", n, info);
     double *work = NULL;
     int *iwork = NULL;
-    tt_status s = tt_int((int64_t)need, "work space of an eigen-solver", &lwork);
+    /* the query forgets what its own PDORMTR wants on top, and that then does nothing */
+    int64_t wanted = (int64_t)need + 4 * (int64_t)n + (2 * (int64_t)n + block) * block;
+    tt_status s = tt_int(wanted, "work space of an eigen-solver", &lwork);
     liwork = need_int;
     if (s == TT_OK) s = tt_alloc(lwork, sizeof *work, "an eigen-solver", &work);
     if (s == TT_OK) s = tt_alloc(liwork, sizeof *iwork, "an eigen-solver", &iwork);
