@@ -13,34 +13,45 @@ void Cblacs_gridinit(int *context, const char *order, int rows, int cols);
 void Cblacs_gridexit(int context);
 void descinit_(int *desc, const int *m, const int *n, const int *mb, const int *nb, const int *irsrc,
                const int *icsrc, const int *context, const int *lld, int *info);
-void pdsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *ia, const int *ja,
-              const int *desca, double *w, double *z, const int *iz, const int *jz, const int *descz,
-              double *work, const int *lwork, int *iwork, const int *liwork, int *info, size_t, size_t);
+void pdsyevr_(const char *jobz, const char *range, const char *uplo, const int *n, double *a, const int *ia,
+              const int *ja, const int *desca, const double *vl, const double *vu, const int *il,
+              const int *iu, int *m, int *nz, double *w, double *z, const int *iz, const int *jz,
+              const int *descz, double *work, const int *lwork, int *iwork, const int *liwork, int *info,
+              size_t, size_t, size_t);
 
 enum { DESCRIPTOR = 9, SCALAPACK_BLOCK = 64 };
 
-/* The row-major upper triangle is Fortran's lower one. w ascends; z holds eigenvectors as columns. */
-static tt_status solve_on_grid(int context, int n, double *a, double *w, double *z)
+/* One call of the solver for the `keep` largest; lwork -1 asks for the work space. The row-major upper
+ * triangle is Fortran's lower one. w ascends; z holds eigenvectors as columns. */
+static tt_status call_solver(const int *desc, int n, int keep, double *a, double *w, double *z, double *work,
+                             int lwork, int *iwork, int liwork)
 {
-    const int one = 1, zero = 0, block = SCALAPACK_BLOCK;
-    int desc[DESCRIPTOR], info, lwork = -1, liwork = -1, need_int = 0;
-    double need = 0;
+    const int one = 1, from = n - keep + 1;
+    const double unused = 0;
+    int values = 0, vectors = 0, info = 0;
+    pdsyevr_("V", "I", "L", &n, a, &one, &one, desc, &unused, &unused, &from, &n, &values, &vectors, w, z,
+             &one, &one, desc, work, &lwork, iwork, &liwork, &info, 1, 1, 1);
+    if (info != 0 || (lwork >= 0 && (values != keep || vectors != keep)))
+        return tt_fail(TT_ERR_INTERNAL, "pdsyevr of order %d failed with %d (%d of %d eigenvectors)", n, info,
+                       vectors, keep);
+    return TT_OK;
+}
+
+static tt_status solve_on_grid(int context, int n, int keep, double *a, double *w, double *z)
+{
+    const int zero = 0, block = SCALAPACK_BLOCK;
+    int desc[DESCRIPTOR], info, lwork, need_int[2] = {0};
+    double need[2] = {0}, *work = NULL;
+    int *iwork = NULL;
     descinit_(desc, &n, &n, &block, &block, &zero, &zero, &context, &n, &info);
     if (info != 0) return tt_fail(TT_ERR_INTERNAL, "descinit of order %d failed with %d", n, info);
-    pdsyevd_("V", "L", &n, a, &one, &one, desc, w, z, &one, &one, desc, &need, &lwork, &need_int, &liwork,
-             &info, 1, 1);
-    if (info != 0) return tt_fail(TT_ERR_INTERNAL, "pdsyevd of order %d failed with %d", n, info);
-    double *work = NULL;
-    int *iwork = NULL;
-    tt_status s = tt_int((int64_t)need, "work space of an eigen-solver", &lwork);
-    liwork = need_int;
+    TT_TRY(call_solver(desc, n, keep, a, w, z, need, -1, need_int, -1));
+    /* queries of ScaLAPACK's drivers have forgotten what PDORMTR wants: add it */
+    int64_t wanted = (int64_t)need[0] + 4 * (int64_t)n + 2 * ((int64_t)n + block) * block;
+    tt_status s = tt_int(wanted, "work space of an eigen-solver", &lwork);
     if (s == TT_OK) s = tt_alloc(lwork, sizeof *work, "an eigen-solver", &work);
-    if (s == TT_OK) s = tt_alloc(liwork, sizeof *iwork, "an eigen-solver", &iwork);
-    if (s == TT_OK) {
-        pdsyevd_("V", "L", &n, a, &one, &one, desc, w, z, &one, &one, desc, work, &lwork, iwork, &liwork,
-                 &info, 1, 1);
-        if (info != 0) s = tt_fail(TT_ERR_INTERNAL, "pdsyevd of order %d failed with %d", n, info);
-    }
+    if (s == TT_OK) s = tt_alloc(need_int[0], sizeof *iwork, "an eigen-solver", &iwork);
+    if (s == TT_OK) s = call_solver(desc, n, keep, a, w, z, work, lwork, iwork, need_int[0]);
     free(iwork);
     free(work);
     return s;
@@ -51,10 +62,11 @@ static void fix_sign(int n, double *vector)
     int largest = 0;
     for (int i = 1; i < n; i++)
         if (fabs(vector[i]) > fabs(vector[largest])) largest = i;
-    for (int i = 0; vector[largest] < 0 && i < n; i++) vector[i] = -vector[i];
+    if (vector[largest] >= 0) return;
+    for (int i = 0; i < n; i++) vector[i] = -vector[i];
 }
 
-static tt_status solve_local(int n, double *a, double *values, int keep, double *vectors)
+static tt_status solve_local(int n, double *a, int keep, double *values, double *vectors)
 {
     double *w = NULL, *z = NULL;
     tt_status s = tt_alloc(n, sizeof *w, "eigenvalues", &w);
@@ -62,26 +74,26 @@ static tt_status solve_local(int n, double *a, double *values, int keep, double 
     if (s == TT_OK) {
         int handle = Csys2blacs_handle(MPI_COMM_SELF), context = handle;
         Cblacs_gridinit(&context, "Row", 1, 1);
-        s = solve_on_grid(context, n, a, w, z);
+        s = solve_on_grid(context, n, keep, a, w, z);
         Cblacs_gridexit(context);
         Cfree_blacs_system_handle(handle);
     }
-    for (int i = 0; s == TT_OK && i < n; i++) {
-        int from = n - 1 - i;
+    for (int i = 0; s == TT_OK && i < keep; i++) {
+        int from = keep - 1 - i;
+        double *vector = vectors + (size_t)i * (size_t)n;
         values[i] = w[from];
-        if (i >= keep) continue;
-        memcpy(vectors + (size_t)i * (size_t)n, z + (size_t)from * (size_t)n, (size_t)n * sizeof *z);
-        fix_sign(n, vectors + (size_t)i * (size_t)n);
+        memcpy(vector, z + (size_t)from * (size_t)n, (size_t)n * sizeof *z);
+        fix_sign(n, vector);
     }
     free(z);
     free(w);
     return s;
 }
 
-tt_status eigen_symmetric(const tt_comm *comm, int n, double *a, double *values, int keep, double *vectors)
+tt_status eigen_symmetric(const tt_comm *comm, int n, double *a, int keep, double *values, double *vectors)
 {
-    tt_status s = comm->rank == 0 ? solve_local(n, a, values, keep, vectors) : TT_OK;
+    tt_status s = comm->rank == 0 ? solve_local(n, a, keep, values, vectors) : TT_OK;
     TT_TRY(tt_agree(comm, s));
-    TT_TRY(tt_broadcast(comm, values, (int64_t)n * (int64_t)sizeof *values, 0));
+    TT_TRY(tt_broadcast(comm, values, (int64_t)keep * (int64_t)sizeof *values, 0));
     return tt_broadcast(comm, vectors, (int64_t)keep * n * (int64_t)sizeof *vectors, 0);
 }

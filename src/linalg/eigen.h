@@ -6,7 +6,8 @@
 
 enum { EIGEN_ORDER_MAX = 16384 };
 
-/** Eigenvalues, descending, and unit eigenvectors of a symmetric matrix that every rank holds.
+/** The largest eigenvalues, descending, and their unit eigenvectors of a symmetric matrix that every rank
+ * holds.
  *
  * ScaLAPACK's rounding depends on the shape of its process grid, and results must not depend on the rank
  * count. So the grid is always 1 x 1: rank 0 solves and the others receive. The matrix is as large as the
@@ -16,10 +17,10 @@ enum { EIGEN_ORDER_MAX = 16384 };
  *  @param[in]     n       order, 1 to EIGEN_ORDER_MAX
  *  @param[in,out] a       [n, n] on entry the upper triangle of the matrix (row-major, the same on every
  *                         rank); destroyed on rank 0
- *  @param[out]    values  [n]
- *  @param[in]     keep    eigenvectors to give, at most n
+ *  @param[in]     keep    eigenpairs to give, 1 to n
+ *  @param[out]    values  [keep]
  *  @param[out]    vectors [keep, n], the entry of largest size in each is positive
  *  Collective. @return TT_OK, TT_ERR_MEMORY, TT_ERR_INTERNAL, the same on every rank */
-tt_status eigen_symmetric(const tt_comm *comm, int n, double *a, double *values, int keep, double *vectors);
+tt_status eigen_symmetric(const tt_comm *comm, int n, double *a, int keep, double *values, double *vectors);
 
 #endif

@@ -99,7 +99,7 @@ tt_status tt_pca_fit(const tt_matrix *x, int64_t components, tt_pca *out)
         double each = 1.0 / (double)(x->n_valid - 1);
         for (int64_t i = 0; i < x->cols * x->cols; i++) square[i] *= each;
         for (int64_t j = 0; j < x->cols; j++) out->total_variance += square[j * x->cols + j];
-        s = eigen_symmetric(x->comm, (int)x->cols, square, values, (int)components, out->axes);
+        s = eigen_symmetric(x->comm, (int)x->cols, square, (int)components, values, out->axes);
     }
     for (int64_t i = 0; s == TT_OK && i < components; i++)
         out->explained_variance[i] = values[i] > 0 ? values[i] : 0.0; /* rounding may fall below */

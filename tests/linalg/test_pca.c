@@ -1,0 +1,169 @@
+/* Principal components against scikit-learn, the file of `tutti pca`, and any number of ranks. */
+#include "test.h"
+
+#include "tutti/fuse.h"
+#include "tutti/memory.h"
+#include "tutti/random.h"
+
+#include <math.h>
+#include <string.h>
+
+#define GOLDEN TT_TESTS "/linalg/pca_golden.h5"
+
+static double *load(const char *path, const char *name, int64_t rows, int64_t cols)
+{
+    tt_store *store;
+    double *data;
+    assert_ok(tt_store_open(&world, path, &store));
+    assert_ok(tt_alloc(rows * cols, sizeof *data, name, &data));
+    assert_ok(tt_store_read(store, name, 0, rows, TT_F64, data));
+    tt_store_close(store);
+    return data;
+}
+
+static double *golden(const char *group, const char *leaf, int64_t rows, int64_t cols)
+{
+    char name[64];
+    snprintf(name, sizeof name, "/%s/%s", group, leaf);
+    return load(GOLDEN, name, rows, cols);
+}
+
+static void check_golden(const char *group, int64_t k)
+{
+    char spec[1024];
+    tt_matrix x;
+    tt_pca pca;
+    float *scores;
+    snprintf(spec, sizeof spec, "%s:/%s/x", GOLDEN, group);
+    assert_ok(tt_matrix_read(&world, spec, NULL, &x));
+    assert_ok(tt_pca_fit(&x, k, &pca));
+    assert_ok(tt_alloc(x.count * k, sizeof *scores, "test", &scores));
+    assert_ok(tt_pca_transform(&pca, &x, scores));
+    double *axes = golden(group, "components", k, x.cols);
+    double *variance = golden(group, "explained_variance", k, 1);
+    double *ratio = golden(group, "ratio", k, 1), *expected = golden(group, "scores", x.rows, k);
+    for (int64_t i = 0; i < k; i++) {
+        assert_near(pca.explained_variance[i], variance[i], 1e-6 * variance[i]);
+        assert_near(pca.explained_variance[i] / pca.total_variance, ratio[i], 1e-6 * ratio[i]);
+        for (int64_t j = 0; j < x.cols; j++)
+            assert_near(pca.axes[i * x.cols + j], axes[i * x.cols + j], 1e-5);
+        for (int64_t r = 0; r < x.count; r++) /* relative to the spread of the component */
+            assert_near(scores[r * k + i], expected[(x.first + r) * k + i], 1e-4 * sqrt(variance[i]));
+    }
+    free(axes);
+    free(variance);
+    free(ratio);
+    free(expected);
+    free(scores);
+    tt_pca_free(&pca);
+    tt_matrix_free(&x);
+}
+
+static void test_golden(void **state)
+{
+    (void)state;
+    check_golden("plain", 4);
+    check_golden("scaled", 6);
+    check_golden("offset", 5);
+    check_golden("wide", 11);
+}
+
+static void make(const tt_comm *comm, int64_t n, int64_t cols, tt_matrix *x)
+{
+    int64_t valid = 0;
+    assert_ok(tt_matrix_new(comm, "made.h5:/x", n, cols, x));
+    for (int64_t i = 0; i < x->count; i++) {
+        uint64_t row = (uint64_t)(x->first + i);
+        valid += x->valid[i] = row % 7 != 2;
+        if (!x->valid[i]) continue;
+        tt_random_normals((tt_stream){3, TT_FOR_TEST, 0}, row, cols, x->data + i * cols);
+        for (int64_t j = 1; j < cols; j++) x->data[i * cols + j] += x->data[i * cols] / (float)j;
+    }
+    x->n_valid = tt_sum_i64(comm, valid);
+}
+
+static void check_ranks(int64_t n, int64_t cols, int64_t k)
+{
+    tt_comm self = tt_comm_wrap(MPI_COMM_SELF);
+    tt_matrix x, all;
+    tt_pca a, b;
+    float *scores, *alone;
+    make(&world, n, cols, &x);
+    make(&self, n, cols, &all);
+    assert_ok(tt_pca_fit(&x, k, &a));
+    assert_ok(tt_pca_fit(&all, k, &b));
+    assert_memory_equal(a.axes, b.axes, (size_t)(k * cols) * sizeof *a.axes);
+    assert_memory_equal(a.explained_variance, b.explained_variance, (size_t)k * sizeof *a.axes);
+    assert_ok(tt_alloc(x.count * k, sizeof *scores, "test", &scores));
+    assert_ok(tt_alloc(n * k, sizeof *alone, "test", &alone));
+    assert_ok(tt_pca_transform(&a, &x, scores));
+    assert_ok(tt_pca_transform(&b, &all, alone));
+    if (x.count > 0) assert_memory_equal(scores, alone + x.first * k, (size_t)(x.count * k) * sizeof *scores);
+    for (int64_t i = 0; i < x.count; i++) assert_true(x.valid[i] || scores[i * k] == 0);
+    free(scores);
+    free(alone);
+    tt_pca_free(&a);
+    tt_pca_free(&b);
+    tt_matrix_free(&x);
+    tt_matrix_free(&all);
+}
+
+static void test_ranks(void **state)
+{
+    (void)state;
+    check_ranks(4, 3, 2);
+    check_ranks(1900, 37, 5);
+    check_ranks(700, 130, 130); /* more than one block of the solver */
+}
+
+static void test_constant(void **state)
+{
+    (void)state;
+    tt_matrix x;
+    tt_pca pca;
+    assert_ok(tt_matrix_new(&world, "constant.h5:/x", 300, 3, &x));
+    for (int64_t i = 0; i < x.count * 3; i++) x.data[i] = 0.1f;
+    assert_ok(tt_pca_fit(&x, 2, &pca));
+    assert_true(pca.total_variance == 0 && pca.explained_variance[0] == 0);
+    for (int i = 0; i < 6; i++) assert_true(isfinite(pca.axes[i]));
+    tt_pca_free(&pca);
+    tt_matrix_free(&x);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    tt_matrix x;
+    tt_pca pca;
+    assert_ok(tt_matrix_new(&world, "one.h5:/x", 1, 3, &x));
+    assert_int_equal(tt_pca_fit(&x, 1, &pca), TT_ERR_INPUT);
+    assert_string_equal(tt_message(), "one.h5:/x has 1 valid rows; principal components need at least 2");
+    tt_matrix_free(&x);
+    assert_ok(tt_matrix_new(&world, "few.h5:/x", 9, 3, &x));
+    assert_int_equal(tt_pca_fit(&x, 4, &pca), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_message(), "4 principal components cannot be kept"));
+    tt_matrix_free(&x);
+}
+
+static void test_stage(void **state)
+{
+    (void)state;
+    char output[1024];
+    tt_provenance provenance = {"pca", "test", "", "", 1};
+    snprintf(output, sizeof output, "%s", scratch("pca.h5"));
+    assert_ok(tt_pca_stage(&world, &provenance, GOLDEN ":/wide/x", 64, output)); /* 12 rows: 11 are left */
+    double *x = load(output, "/x", 12, 11), *expected = golden("wide", "scores", 12, 11);
+    double *axes = load(output, "/components", 11, 30), *mean = load(output, "/mean", 30, 1);
+    for (int64_t i = 0; i < 12 * 11; i++) assert_near(x[i], expected[i], 1e-4);
+    assert_true(isfinite(axes[0]) && isfinite(mean[29]));
+    free(x);
+    free(expected);
+    free(axes);
+    free(mean);
+}
+
+static const struct CMUnitTest cases[] = {
+    cmocka_unit_test(test_golden), cmocka_unit_test(test_ranks), cmocka_unit_test(test_constant),
+    cmocka_unit_test(test_errors), cmocka_unit_test(test_stage),
+};
+TT_TEST_MAIN(cases)
