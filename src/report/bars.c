@@ -1,6 +1,8 @@
 /* scores.png: agreement of every method with the truth, one panel per truth. */
 #include "report/internal.h"
 
+#include "tutti/log.h"
+
 #include <math.h>
 #include <string.h>
 
