@@ -1,0 +1,159 @@
+/* Scores against scikit-learn's (golden_scores.py made the file), and what its definitions leave open. */
+#include "test.h"
+
+#include "tutti/memory.h"
+#include "tutti/metrics.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One case of the golden file, this rank's rows. */
+typedef struct golden {
+    tt_matrix x;
+    int32_t *label, *truth;
+    double internal[3], external[8];
+} golden;
+
+static void golden_read(const char *name, golden *g)
+{
+    char spec[1024], dataset[256];
+    tt_store *store;
+    snprintf(spec, sizeof spec, "%s/metrics/golden_scores.h5:/%s/x", TT_TESTS, name);
+    assert_ok(tt_matrix_read(&world, spec, NULL, &g->x));
+    snprintf(spec, sizeof spec, "%s/metrics/golden_scores.h5", TT_TESTS);
+    assert_ok(tt_store_open(&world, spec, &store));
+    assert_ok(tt_alloc(g->x.count, sizeof *g->label, "test", &g->label));
+    assert_ok(tt_alloc(g->x.count, sizeof *g->truth, "test", &g->truth));
+    snprintf(dataset, sizeof dataset, "/%s/label", name);
+    assert_ok(tt_store_read(store, dataset, g->x.first, g->x.count, TT_I32, g->label));
+    snprintf(dataset, sizeof dataset, "/%s/truth", name);
+    assert_ok(tt_store_read(store, dataset, g->x.first, g->x.count, TT_I32, g->truth));
+    snprintf(dataset, sizeof dataset, "/%s/internal", name);
+    assert_ok(tt_store_read(store, dataset, 0, 3, TT_F64, g->internal));
+    snprintf(dataset, sizeof dataset, "/%s/external", name);
+    assert_ok(tt_store_read(store, dataset, 0, 8, TT_F64, g->external));
+    tt_store_close(store);
+}
+
+static void golden_free(golden *g)
+{
+    tt_matrix_free(&g->x);
+    free(g->label);
+    free(g->truth);
+}
+
+static const char *const names[] = {
+    "blobs",      "offset",    "tight",     "sparse_labels", "noise",      "one_cluster",
+    "one_class",  "one_each",  "every_row", "pairs",         "singletons", "all_noise",
+    "duplicates", "all_equal", "two_rows",  "three_rows",    "chance",
+};
+enum { NAMES = sizeof names / sizeof names[0] };
+
+/* Within 1e-6, relative for scores above 1; both NAN is fine. */
+static void check(const char *name, const char *score, double got, double expected)
+{
+    double room = 1e-6 * fmax(1, fabs(expected));
+    if (isnan(expected) ? !isnan(got) : !(fabs(got - expected) <= room))
+        fail_msg("%s of %s is %.12g, scikit-learn says %.12g", score, name, got, expected);
+}
+
+static void test_internal(void **state)
+{
+    (void)state;
+    for (int i = 0; i < NAMES; i++) {
+        golden g;
+        tt_internal_scores s;
+        golden_read(names[i], &g);
+        assert_ok(tt_score_internal(&g.x, g.label, &s));
+        check(names[i], "silhouette", s.silhouette, g.internal[0]);
+        check(names[i], "Davies-Bouldin", s.davies_bouldin, g.internal[1]);
+        check(names[i], "Calinski-Harabasz", s.calinski_harabasz, g.internal[2]);
+        golden_free(&g);
+    }
+}
+
+static void test_external(void **state)
+{
+    (void)state;
+    for (int i = 0; i < NAMES; i++) {
+        golden g;
+        tt_external_scores s;
+        golden_read(names[i], &g);
+        assert_ok(tt_score_external(&world, g.x.count, g.label, g.truth, &s));
+        const double got[] = {
+            s.ari, s.ami, s.nmi, s.homogeneity, s.completeness, s.v_measure, s.fowlkes_mallows, s.purity};
+        static const char *const score[] = {
+            "ARI", "AMI", "NMI", "homogeneity", "completeness", "V-measure", "Fowlkes-Mallows", "purity"};
+        for (int k = 0; k < 8; k++) check(names[i], score[k], got[k], g.external[k]);
+        golden_free(&g);
+    }
+}
+
+/* Rows that are not valid are left out, whatever they hold. */
+static void test_invalid_rows(void **state)
+{
+    (void)state;
+    golden g;
+    tt_internal_scores all, part;
+    golden_read("noise", &g);
+    assert_ok(tt_score_internal(&g.x, g.label, &all));
+    for (int64_t i = 0; i < g.x.count; i++) {
+        if (g.label[i] >= 0) continue;
+        g.label[i] = 3;
+        g.x.valid[i] = 0;
+    }
+    assert_ok(tt_score_internal(&g.x, g.label, &part));
+    assert_memory_equal(&all, &part, sizeof all);
+    assert_int_equal(all.clusters, 7);
+    assert_true(all.rows > 500 && all.rows < 900);
+    golden_free(&g);
+}
+
+/* The same bits as one rank alone finds, on any number of ranks. */
+static void test_rank_free(void **state)
+{
+    (void)state;
+    golden g, own;
+    tt_internal_scores all, alone;
+    golden_read("blobs", &g);
+    assert_ok(tt_score_internal(&g.x, g.label, &all));
+    tt_comm mine = tt_comm_wrap(MPI_COMM_SELF), whole = world;
+    world = mine;
+    golden_read("blobs", &own);
+    assert_ok(tt_score_internal(&own.x, own.label, &alone));
+    world = whole;
+    assert_memory_equal(&all, &alone, sizeof all);
+    golden_free(&g);
+    golden_free(&own);
+}
+
+/* The table of cells, and counts that need more than 64 bits when squared. */
+static void test_contingency(void **state)
+{
+    (void)state;
+    tt_range mine = tt_partition(1000, 1, world.size, world.rank);
+    int32_t label[1000], truth[1000];
+    int64_t count = mine.end - mine.begin, n;
+    tt_cell *cells;
+    for (int64_t i = 0; i < count; i++) {
+        label[i] = (int32_t)((mine.begin + i) % 3) * 1000000000;
+        truth[i] = (int32_t)((mine.begin + i) % 2) - 1;
+    }
+    assert_ok(tt_contingency(&world, count, label, truth, &cells, &n));
+    assert_int_equal(n, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(cells[i].label, i * 1000000000);
+        assert_int_equal(cells[i].truth, 0);
+        assert_in_range(cells[i].count, 166, 167);
+    }
+    free(cells);
+    assert_ok(tt_contingency(&world, 0, label, NULL, &cells, &n));
+    assert_int_equal(n, 0);
+    free(cells);
+}
+
+static const struct CMUnitTest cases[] = {
+    cmocka_unit_test(test_internal),  cmocka_unit_test(test_external),    cmocka_unit_test(test_invalid_rows),
+    cmocka_unit_test(test_rank_free), cmocka_unit_test(test_contingency),
+};
+TT_TEST_MAIN(cases)
