@@ -8,7 +8,7 @@ cluster=$PWD/tests/slurm/cluster.sh
 [ -n "${TT_CLUSTER:-}" ] || exec "$cluster" run 2 4 "$PWD/tests/slurm/test_slurm.sh"
 
 export TUTTI=$TT_BUILD/tutti
-settings=(--set "corpus.path=$TT_SCRATCH/corpus" --set train.epochs=30)
+settings=(--set "corpus.path=$TT_SCRATCH/corpus" --set train.epochs=100)
 
 fail() {
     echo "FAILED: $*"
