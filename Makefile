@@ -70,16 +70,18 @@ $(BUILD)/libtutti.a: $(LIB_OBJ) $(BUILD)/sources
 	rm -f $@
 	ar rcs $@ $(LIB_OBJ)
 
-# The list of sources, new when one came or went: objects alone do not tell that one is gone.
-$(BUILD)/sources: FORCE
+# Files that change when what they say changes: a source that went away leaves the library, other flags build anew.
+$(BUILD)/sources: TEXT = $(LIB_OBJ) $(CLI_OBJ)
+$(BUILD)/flags: TEXT = $(CC) $(ALL_CFLAGS)
+$(BUILD)/sources $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo $(LIB_SRC) | cmp -s - $@ || echo $(LIB_SRC) > $@
+	@echo '$(subst ','\'',$(TEXT))' | cmp -s - $@ || echo '$(subst ','\'',$(TEXT))' > $@
 FORCE:
 
 # The .d file beside an object names the headers for the object and for its lint stamp.
 DEPEND = -MMD -MP -MT $@ -MT $(BUILD)/lint/$(<:.c=.ok)
 
-$(BUILD)/%.o: %.c Makefile
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(DEPEND) -c -o $@ $<
 
@@ -139,7 +141,7 @@ $(BUILD)/lint/format.ok: $(FORMATTED) .clang-format
 CPPCHECK := cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,performance,portability \
   --suppress=missingIncludeSystem -Iinclude -Isrc -Itests
 
-$(BUILD)/lint/%.ok: %.c .clang-tidy Makefile
+$(BUILD)/lint/%.ok: %.c .clang-tidy $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo lint $<
 	@clang-tidy --quiet --warnings-as-errors='*' $< -- $(TEST_CFLAGS) 2>&1 | { ! grep -vE '^[0-9]+ warnings? (generated|treated)'; }
@@ -175,4 +177,4 @@ clean: ## remove the build
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:=.d)
-.PHONY: all tests deps demo demo-music check check-slurm asan lint lint-files format install help clean
+.PHONY: FORCE all tests deps demo demo-music check check-slurm asan lint lint-files format install help clean

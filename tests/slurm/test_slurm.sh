@@ -8,7 +8,7 @@ cluster=$PWD/tests/slurm/cluster.sh
 [ -n "${TT_CLUSTER:-}" ] || exec "$cluster" run 2 4 "$PWD/tests/slurm/test_slurm.sh"
 
 export TUTTI=$TT_BUILD/tutti
-settings=(--set "corpus.path=$TT_SCRATCH/corpus" --set train.epochs=30)
+settings=(--set "corpus.path=$TT_SCRATCH/corpus" --set train.epochs=100)
 
 fail() {
     echo "FAILED: $*"
@@ -70,7 +70,8 @@ check_results() { # name
 }
 
 mpirun -q -n 2 "$TUTTI" synth --tracks 32 --out "$TT_SCRATCH/corpus" >/dev/null
-mpirun -q -n 2 "$TUTTI" run configs/demo.yaml --run "$TT_SCRATCH/local" "${settings[@]}" >"$TT_SCRATCH/local.log" 2>&1
+mpirun -q -n 2 "$TUTTI" run configs/demo.yaml --run "$TT_SCRATCH/local" "${settings[@]}" >"$TT_SCRATCH/local.log" 2>&1 ||
+    fail "a run outside SLURM"
 
 job=$(submit srun)
 until_completed "$job" srun
