@@ -50,11 +50,19 @@ void tt_analyzer_clip(tt_analyzer *analyzer, const float *samples, float *mel, f
 int tt_analyzer_feature(const tt_analyzer *analyzer, const char *feature, float *out);
 
 /** `tutti extract`: features.h5 from manifest.h5.
- *  /clip/{track,start,status}, /mel [clips, n_mels, frames] dB relative to the clip's maximum, /audio [clips,
- * A] with attribute `names`, /failures/{path,code,message} (one row per track that failed or was marked; path
- * is "shard:member" in a shard). Prints found, read, failed, without audio, clips; they add up. Resumes;
- * stops on a signal (TT_STOPPED). Collective. @param max_failures  share of tracks that may fail before the
- * run is given up, 1.0 never */
+ *
+ *  /clip/{track,start,status} (start in seconds), /mel [clips, n_mels, frames] dB relative to the clip's
+ * maximum, /audio [clips, columns] with attribute `names`; /track/{status,message} [tracks];
+ * /failures/{path,code,message}, one row per track that failed or was marked, in manifest order (path is
+ * "shard:member" in a shard). A clip has a status of its own: soft codes have features, hard ones
+ * (TT_TRACK_DAMAGED, TT_TRACK_NON_FINITE, or why the track could not be opened) have rows of zeros. A track
+ * with a clip missing is TT_TRACK_TRUNCATED while it has another; its code is hard only if it gave none.
+ * TT_TRACK_SILENT: every clip below -80 dB; TT_TRACK_CLIPPED: more than half of the clips have 1 % of their
+ * samples at full scale. Prints found, read, failed, without audio, clips; they add up. Resumes, track by
+ * track; stops on a signal within a clip. Collective. @param max_failures  share of tracks that may fail
+ * before the run is given up, 1.0 never
+ *  @return TT_OK, TT_STOPPED, TT_ERR_INPUT (no clip at all, or too many failures), TT_ERR_CONFIG, TT_ERR_IO,
+ * TT_ERR_MEMORY; the same on every rank */
 tt_status tt_extract(const tt_comm *comm, const tt_audio_params *audio, const tt_features_params *features,
                      double max_failures, const tt_provenance *provenance, const char *manifest,
                      const char *output);
