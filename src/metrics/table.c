@@ -11,17 +11,17 @@ static const struct field {
     int width, decimals;
     bool truth;
 } fields[] = {
-    {"space", "space", -8, -1, false},
+    {"space", "space", -7, -1, false},
     {"clusters", "clusters", 8, -1, false},
     {"silhouette", "silhouette", 10, 4, false},
-    {"DB", "davies_bouldin", 7, 3, false},
+    {"DB", "davies_bouldin", 6, 3, false},
     {"ARI", "ari", 7, 4, true},
     {"AMI", "ami", 7, 4, true},
     {"NMI", "nmi", 7, 4, true},
     {"V", "v_measure", 7, 4, true},
     {"purity", "purity", 7, 4, true},
 };
-enum { FIELDS = sizeof fields / sizeof fields[0], METHOD_WIDTH = 15 };
+enum { FIELDS = sizeof fields / sizeof fields[0], METHOD_WIDTH = 14 };
 
 /* Columns of UTF-8 text: code points, which is what terminals show of Latin and most other letters. */
 static int text_width(const char *text)

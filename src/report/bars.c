@@ -63,7 +63,9 @@ static void write_panel(plot *p, const char *truth, int panel, int panels, json_
     json_t *scores;
     size_t n = json_object_size(methods), i = 0;
     double left = 0.06, right = 0.84, gap = 0.05, width = (right - left - gap * (panels - 1)) / panels;
-    double from = left + panel * (width + gap), size = n * (size_t)panels <= 8 ? 12 : 9;
+    double from = left + panel * (width + gap), size = n * (size_t)panels <= 6   ? 12
+                                                       : n * (size_t)panels <= 8 ? 9
+                                                                                 : 7;
     fprintf(p->to, "set lmargin at screen %.4f\nset rmargin at screen %.4f\nset label 1 ", from,
             from + width);
     char heading[128];
@@ -71,7 +73,7 @@ static void write_panel(plot *p, const char *truth, int panel, int panels, json_
     plot_text(p, heading);
     fprintf(p->to,
             " at graph 0,1.025 left font 'DejaVu Sans Bold,14' tc rgb '#444444'\nset yrange [%.3f:1.04]\n",
-            lowest(methods) < 0 ? lowest(methods) - 0.06 : 0);
+            lowest(methods) < -0.01 ? lowest(methods) - 0.06 : 0);
     fputs(panel == panels - 1
               ? "set key at screen 0.855,0.85 left top Left reverse vertical samplen 1 spacing 1.3\n"
               : "unset key\n",
@@ -86,7 +88,8 @@ static void write_panel(plot *p, const char *truth, int panel, int panels, json_
                 i == 0 ? "plot " : ", ", panel, i, 0.8 / (double)n * 0.94, colour_of(method, i));
         plot_text(p, title);
         fprintf(p->to,
-                ", $bar_%d_%zu using 1:($2 > 0 ? $2 : 0):(sprintf('%%.2f', $2)) with labels offset 0,0.6 "
+                ", $bar_%d_%zu using 1:($2 > 0 ? $2 : 0):(sprintf('%%.2f', abs($2) < 0.005 ? 0 : $2)) with "
+                "labels offset 0,0.6 "
                 "font ',%.0f' tc "
                 "rgb '#555555' notitle",
                 panel, i, size);
@@ -134,7 +137,7 @@ tt_status draw_scores(const char *folder, const json_t *metrics)
         plot_title(&p, "Agreement of the clusters with the labels",
                    "the same k-means on each space; 1 is a perfect match, chance has the cluster sizes of "
                    "the first method");
-        fputs("set tmargin at screen 0.85\nset bmargin at screen 0.09\nset border 1\nset xrange [-0.5:3.5]\n"
+        fputs("set tmargin at screen 0.85\nset bmargin at screen 0.09\nset border 0\nset xrange [-0.5:3.5]\n"
               "set xtics scale 0 ('ARI' 0, 'AMI' 1, 'NMI' 2, 'purity' 3)\nset ytics scale 0\nset grid "
               "noxtics ytics\n"
               "set xzeroaxis lt 1 lc rgb '#999999'\nset multiplot\n",

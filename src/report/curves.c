@@ -44,9 +44,10 @@ static bool has_numbers(const double *column, int64_t n)
 static void write_curve(plot *p, const history *h, const double *values, int column, const char *title,
                         unsigned colour, const char *dash, const char **separator)
 {
+    bool few = h->n <= 40;
     if (!has_numbers(values, h->n)) return;
-    fprintf(p->to, "%s$history using 1:%d with %s lw 3 lc rgb '#%06x' dt %s pt 7 ps 0.9 title '%s'",
-            *separator, column, h->n <= 40 ? "linespoints" : "lines", colour, dash, title);
+    fprintf(p->to, "%s$history using 1:%d with %s lw 3 lc rgb '#%06x' dt %s%s title '%s'", *separator, column,
+            few ? "linespoints" : "lines", colour, dash, few ? " pt 7 ps 0.9" : "", title);
     *separator = ", ";
 }
 
@@ -85,13 +86,14 @@ tt_status draw_curves(const char *folder, const history *h)
     write_data(&p, h);
     write_title(&p, h);
     write_ranges(&p, h);
-    fputs("set multiplot\nset xlabel 'epoch'\nset key horizontal center bottom outside samplen 2.5\n"
+    fputs("set multiplot\nset xlabel 'epoch'\nset key horizontal center bottom outside maxrows 1 Left "
+          "reverse samplen 2.5 width 2\n"
           "set lmargin at screen 0.07\nset rmargin at screen 0.62\nset tmargin at screen 0.84\nset bmargin "
           "at screen 0.17\n"
           "set label 1 'loss per row' at graph 0,1.03 left font 'DejaVu Sans Bold,14' tc rgb '#444444'\n",
           p.to);
     write_curve(&p, h, h->loss, 2, "training loss", plot_colour(0), "1", &separator);
-    write_curve(&p, h, h->reconstruction, 3, "of it reconstruction", plot_colour(4), "(12,6)", &separator);
+    write_curve(&p, h, h->reconstruction, 3, "reconstruction part", plot_colour(4), "(12,6)", &separator);
     write_curve(&p, h, h->val_loss, 4, "validation loss", plot_colour(1), "1", &separator);
     fputs("\nunset label 101\nunset label 102\nset lmargin at screen 0.70\nset rmargin at screen 0.975\n"
           "set label 1 'KL divergence from the prior'\n",

@@ -81,7 +81,7 @@ static void write_panel(plot *p, const mel_axes *a, const mel_example *e, int i,
     if (leftmost)
         write_band_tics(p, a);
     else
-        fputs("set ytics format ''\n", p->to);
+        fputs("unset ytics\n", p->to);
     fputs(i == 0 ? "set colorbox user origin screen 0.94,0.3 size screen 0.013,0.4 noborder\n"
                  : "unset colorbox\n",
           p->to);

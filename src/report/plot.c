@@ -33,26 +33,78 @@ const char *plot_count(int64_t n, char text[32])
     return text;
 }
 
-static void write_text(FILE *to, const char *text, int tic)
+/* Code point at text, its bytes into *n; '?' for what is not UTF-8 or would end the command. */
+static unsigned decode(const char *text, int *n)
 {
-    fputc('\'', to);
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c < 0x20 || c == 0x7f) c = ' '; /* a line's end would end the command */
-        if (c == '\'' || (tic && c == '%')) fputc(c, to);
-        fputc(c, to);
+    const unsigned char *b = (const unsigned char *)text;
+    int more = b[0] < 0x80 ? 0 : b[0] >> 5 == 6 ? 1 : b[0] >> 4 == 14 ? 2 : b[0] >> 3 == 30 ? 3 : -1;
+    *n = 1;
+    if (more < 0) return '?';
+    unsigned code = more == 0 ? b[0] : b[0] & (0x3fu >> more);
+    for (int i = 1; i <= more; i++) {
+        if (b[i] >> 6 != 2) return '?';
+        code = code << 6 | (b[i] & 0x3f);
     }
-    fputc('\'', to);
+    *n = more + 1;
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) ? ' ' : code;
+}
+
+enum { LATIN = 0x250 }; /* code points below are in every font */
+
+/* Whether an installed font has all letters of `text`. A letter that none has would be drawn as a box, and
+ * gnuplot's are larger than the picture. fontconfig's fc-list knows; without it only Latin letters are
+ * trusted. */
+static bool has_font(const char *text)
+{
+    char command[1024] = "fc-list ':charset=", line[64];
+    size_t used = strlen(command);
+    int n, foreign = 0;
+    for (; *text; text += n) {
+        unsigned code = decode(text, &n);
+        if (code < LATIN || used > sizeof command - 64) continue;
+        used += (size_t)snprintf(command + used, sizeof command - used, "%x ", code);
+        foreign++;
+    }
+    if (foreign == 0) return true;
+    snprintf(command + used, sizeof command - used, "' family 2>/dev/null");
+    FILE *fonts = popen(command, "r");
+    bool found = fonts && fgets(line, sizeof line, fonts);
+    if (fonts) pclose(fonts);
+    return found;
+}
+
+static void write_text(plot *p, const char *text, bool tic)
+{
+    bool font = has_font(text);
+    int n;
+    if (!font && !p->told)
+        tt_warn("%s: no installed font has the letters of \"%s\": they are drawn as \u25a1 (a font for the "
+                "script, "
+                "such as one of fonts-noto-core, helps)",
+                p->name, text);
+    p->told = p->told || !font;
+    fputc('\'', p->to);
+    for (; *text; text += n) {
+        unsigned code = decode(text, &n);
+        if (code == '\'' || (tic && code == '%')) fputc((int)code, p->to);
+        if (code < 0x80)
+            fputc((int)code, p->to);
+        else if (code < LATIN || font)
+            fprintf(p->to, "%.*s", n, text);
+        else
+            fputs("\u25a1", p->to);
+    }
+    fputc('\'', p->to);
 }
 
 void plot_text(plot *p, const char *text)
 {
-    write_text(p->to, text, 0);
+    write_text(p, text, false);
 }
 
 void plot_tic(plot *p, const char *text)
 {
-    write_text(p->to, text, 1);
+    write_text(p, text, true);
 }
 
 void plot_title(plot *p, const char *title, const char *subtitle)
@@ -69,8 +121,13 @@ void plot_title(plot *p, const char *title, const char *subtitle)
 
 tt_status plot_begin(plot *p, const char *folder, const char *name, int width, int height)
 {
-    *p = (plot){.to = tmpfile(), .folder = folder, .name = name, .panel_left = 0.03};
-    if (!p->to) return tt_fail_errno("create a temporary file for", name);
+    *p = (plot){.folder = folder, .name = name, .panel_left = 0.03};
+    TT_TRY(tt_format(&p->part, "%s/%s.part", folder, name));
+    p->to = tmpfile();
+    if (!p->to) {
+        free(p->part);
+        return tt_fail_errno("create a temporary file for", name);
+    }
     fprintf(p->to,
             "set encoding utf8\n"
             "set terminal pngcairo noenhanced size %d,%d font 'DejaVu Sans,14' background rgb 'white'\n"
@@ -79,6 +136,9 @@ tt_status plot_begin(plot *p, const char *folder, const char *name, int width, i
             "set grid lw 1 lc rgb '#ececec' lt 1\n"
             "set key textcolor rgb '#333333'\n",
             width, height);
+    fputs("set output ", p->to);
+    plot_text(p, p->part);
+    fputc('\n', p->to);
     return TT_OK;
 }
 
@@ -140,25 +200,22 @@ static tt_status run_gnuplot(const plot *p)
     return s;
 }
 
-static tt_status publish(plot *p, const char *part)
+static tt_status publish(plot *p)
 {
     char *path;
+    if (fflush(p->to) != 0 || ferror(p->to)) return tt_fail_errno("write a temporary file for", p->name);
     TT_TRY(tt_format(&path, "%s/%s", p->folder, p->name));
     tt_status s = run_gnuplot(p);
-    if (s == TT_OK && rename(part, path) != 0) s = tt_fail_errno("write", path);
+    if (s == TT_OK && rename(p->part, path) != 0) s = tt_fail_errno("write", path);
     free(path);
     return s;
 }
 
 tt_status plot_draw(plot *p, tt_status status)
 {
-    char *part = NULL;
-    if (status == TT_OK && (fflush(p->to) != 0 || ferror(p->to)))
-        status = tt_fail_errno("write a temporary file for", p->name);
-    if (status == TT_OK) status = tt_format(&part, "%s/%s.part", p->folder, p->name);
-    if (status == TT_OK) status = publish(p, part);
-    if (status != TT_OK && part) unlink(part);
-    free(part);
+    if (status == TT_OK) status = publish(p);
+    if (status != TT_OK) unlink(p->part);
+    free(p->part);
     fclose(p->to);
     return status;
 }

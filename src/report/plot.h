@@ -7,6 +7,7 @@
 
 #include "tutti/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -15,7 +16,9 @@ enum { PLOT_COLOURS = 19 };
 typedef struct plot {
     FILE *to; /**< the script, open for writing */
     const char *folder, *name;
+    char *part;        /**< FOLDER/NAME.part; owned */
     double panel_left; /**< screen share left of the panels, for titles */
+    bool told;         /**< that a font is missing */
 } plot;
 
 /** Start a picture of width x height pixels that will be FOLDER/NAME (both not owned). Not collective. */
