@@ -11,16 +11,16 @@ enum { EIGEN_ORDER_MAX = 16384 };
  *
  * ScaLAPACK's rounding depends on the shape of its process grid, and results must not depend on the rank
  * count. So the grid is always 1 x 1: rank 0 solves and the others receive. The matrix is as large as the
- * model, not as the data; order n costs about 9 n^3 operations and 3 n^2 doubles on that rank, and the
+ * model, not as the data; order n costs about 9 n^3 operations and 4 n^2 doubles on that rank, and the
  * Gram matrix before it costs more than the solver wherever there are more than about 10 n rows.
  *
  *  @param[in]     n       order, 1 to EIGEN_ORDER_MAX
- *  @param[in,out] a       [n, n] on entry the upper triangle of the matrix (row-major, the same on every
- *                         rank); destroyed on rank 0
+ *  @param[in]     a       [n, n] the upper triangle of the matrix, row-major; rank 0's is used
  *  @param[in]     keep    eigenpairs to give, 1 to n
  *  @param[out]    values  [keep]
  *  @param[out]    vectors [keep, n], the entry of largest size in each is positive
  *  Collective. @return TT_OK, TT_ERR_MEMORY, TT_ERR_INTERNAL, the same on every rank */
-tt_status eigen_symmetric(const tt_comm *comm, int n, double *a, int keep, double *values, double *vectors);
+tt_status eigen_symmetric(const tt_comm *comm, int n, const double *a, int keep, double *values,
+                          double *vectors);
 
 #endif
