@@ -28,15 +28,23 @@ typedef struct tt_train_params {
 } tt_train_params;
 
 /** `tutti train`: model.h5 from a matrix "FILE.h5:/x" (with /valid and /clip/track beside it if they are
- * there). Writes /config, /param/NAME, /optimizer/...,
- * /history/{epoch,loss,reconstruction,kl,val_loss,lr,seconds}. Resumes from a checkpoint with the same
- * fingerprint; on a signal leaves one and returns TT_STOPPED. Collective. */
+ * there).
+ *
+ *  Minimises, averaged over rows, |x - x'|^2 summed over features + beta KL summed over latent dimensions
+ * (Kingma, Welling 2014). Columns are z-scored by the training rows inside the model and clipped at ten
+ * deviations; a matrix with /scale or /components beside it counts as scaled already and is clipped alone.
+ *
+ *  Writes /config (JSON), /param/NAME, /optimizer/{step,first/NAME,second/NAME}, /input/{mean,scale,limit}
+ * and /history/{epoch,loss,reconstruction,kl,val_loss,lr,seconds}; val_loss is without noise, at the full
+ * beta, NaN where no row is held out. OUTPUT.checkpoint, written every checkpoint_seconds and on a signal
+ * (which returns TT_STOPPED), is taken up if its fingerprint is the provenance's, on any number of ranks.
+ * Collective. */
 tt_status tt_train(const tt_comm *comm, const tt_model_params *model, const tt_train_params *train,
                    const tt_provenance *provenance, const char *input, const char *output);
 
-/** `tutti encode`: latents.h5 from model.h5 and the same kind of matrix: /mu, /logvar [rows, Z], /valid
- * [rows], /clip/track, /track/mu [tracks, Z] (mean over valid clips; without tracks each row is its own).
- * Collective. */
+/** `tutti encode`: latents.h5 from model.h5 and the same kind of matrix: /mu, /logvar [rows, Z] (0 in rows
+ * that are not valid), /valid [rows], /clip/track, /track/mu [tracks, Z] (mean over valid clips; without
+ * tracks each row is its own; 0 where /track/clips, the number of valid clips, is 0). Collective. */
 tt_status tt_encode(const tt_comm *comm, const tt_provenance *provenance, const char *model,
                     const char *input, const char *output);
 

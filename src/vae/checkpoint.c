@@ -156,12 +156,10 @@ tt_status tt_checkpoint_read(tt_training *t, bool *found)
 
 void tt_checkpoint_remove(const tt_training *t)
 {
-    char *path = NULL, *part = NULL;
-    if (t->comm->rank == 0 && checkpoint_path(t, &path) == TT_OK &&
-        tt_format(&part, "%s.part", path) == TT_OK) {
-        unlink(path);
-        unlink(part);
+    static const char *const ending[] = {"", ".part", ".part.undo"};
+    for (size_t i = 0; t->comm->rank == 0 && i < sizeof ending / sizeof *ending; i++) {
+        char *path;
+        if (tt_format(&path, "%s.checkpoint%s", t->output, ending[i]) == TT_OK) unlink(path);
+        free(path);
     }
-    free(path);
-    free(part);
 }
