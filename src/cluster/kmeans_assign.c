@@ -43,10 +43,11 @@ TT_KERNEL static void scan_tile(int64_t n, int k_wide, const float *restrict til
             best = key < best ? key : best;
         }
         for (int j = 0; j < k_wide; j++) {
-            int32_t key = ordered(tile[j] + low[j]), rest = key > best ? key : INT32_MAX;
-            second = rest < second ? rest : second;
-            times += key == best ? 1 : 0;
-            index += key == best ? j : 0;
+            int32_t key = ordered(tile[j] + low[j]), hit = -(key == best); /* all bits or none */
+            int32_t other = (key & ~hit) | (INT32_MAX & hit);
+            second = other < second ? other : second;
+            times -= hit;
+            index += j & hit;
         }
         out[i] = (nearest){unordered(best), unordered(times > 1 ? best : second), index};
     }
