@@ -213,7 +213,7 @@ tt_status kmeans_assign_local(kmeans *m)
     m->local[m->k * (m->cols + 1)] = 0;
     for (int64_t first = 0; first < m->points->x->count; first += TT_BLOCK_ROWS) {
         int64_t n = undecided_rows(m, first, row);
-        if (4 * n > 3 * TT_BLOCK_ROWS)
+        if (2 * n > TT_BLOCK_ROWS)
             TT_TRY(assign_block(m, first, row));
         else
             TT_TRY(pack_rows(m, row, n));
