@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDE = 16 }; /* k_wide is a multiple: see scan_tile() */
+enum { WIDE = 16 }; /* floats in the widest vector: k_wide has no remainder loop */
 
 static int64_t sums_length(const kmeans *m)
 {

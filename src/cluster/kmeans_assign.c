@@ -6,8 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { WIDE = 16 }; /* lanes of a scan: one AVX-512 vector, or two or four of what the machine has */
-
 typedef float vfloat __attribute__((vector_size(32)));
 typedef double vdouble __attribute__((vector_size(64)));
 
@@ -17,35 +15,41 @@ typedef struct nearest {
     int32_t index;
 } nearest;
 
-/* Smallest and second smallest of tile + low in each of n rows: lane by lane, then lanes against lanes. */
-TT_KERNEL static void scan_tile(int64_t n, int64_t k_wide, const float *restrict tile,
-                                const float *restrict low, nearest *restrict out)
+/* The integer that orders as the float does; its own inverse. Compilers vectorise smallest-of loops over
+ * integers, but not over floats, whose NaN they must respect. */
+static inline int32_t ordered(float v)
+{
+    int32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits ^ ((bits >> 31) & INT32_MAX);
+}
+
+static inline float unordered(int32_t key)
+{
+    key ^= (key >> 31) & INT32_MAX;
+    float v;
+    memcpy(&v, &key, sizeof v);
+    return v;
+}
+
+/* Smallest and second smallest of tile + low in each of n rows; equal ones count twice. */
+TT_KERNEL static void scan_tile(int64_t n, int k_wide, const float *restrict tile, const float *restrict low,
+                                nearest *restrict out)
 {
     for (int64_t i = 0; i < n; i++, tile += k_wide) {
-        float best[WIDE], second[WIDE];
-        int32_t index[WIDE];
-        for (int l = 0; l < WIDE; l++) {
-            best[l] = tile[l] + low[l];
-            second[l] = INFINITY;
-            index[l] = l;
+        int32_t best = INT32_MAX, second = INT32_MAX, times = 0, index = 0;
+        for (int j = 0; j < k_wide; j++) {
+            int32_t key = ordered(tile[j] + low[j]);
+            best = key < best ? key : best;
         }
-        for (int32_t j = WIDE; j < k_wide; j += WIDE)
-            for (int l = 0; l < WIDE; l++) {
-                float v = tile[j + l] + low[j + l], old = best[l];
-                float loser = v < old ? old : v;
-                index[l] = v < old ? j + l : index[l];
-                best[l] = v < old ? v : old;
-                second[l] = loser < second[l] ? loser : second[l];
-            }
-        for (int w = WIDE / 2; w > 0; w /= 2)
-            for (int l = 0; l < w; l++) {
-                float v = best[l + w], old = best[l];
-                float loser = v < old ? old : v, s = second[l + w] < second[l] ? second[l + w] : second[l];
-                index[l] = v < old ? index[l + w] : index[l];
-                best[l] = v < old ? v : old;
-                second[l] = loser < s ? loser : s;
-            }
-        out[i] = (nearest){best[0], second[0], index[0]};
+        for (int j = 0; j < k_wide; j++) {
+            int32_t key = ordered(tile[j] + low[j]), hit = -(key == best); /* all bits or none */
+            int32_t other = (key & ~hit) | (INT32_MAX & hit);
+            second = other < second ? other : second;
+            times -= hit;
+            index += j & hit;
+        }
+        out[i] = (nearest){unordered(best), unordered(times > 1 ? best : second), index};
     }
 }
 
@@ -153,7 +157,7 @@ static tt_status assign_tile(kmeans *m, const float *rows, const int64_t *row, i
     tt_targets centres = {.n = m->k_wide, .columns = m->columns, .norm = m->norm};
     nearest found[TT_BLOCK_ROWS];
     TT_TRY(tt_distance_products(rows, m->cols, &centres, m->tile));
-    scan_tile(n, m->k_wide, m->tile, m->low, found);
+    scan_tile(n, (int)m->k_wide, m->tile, m->low, found);
     for (int64_t r = 0; r < n; r++)
         if (m->points->x->valid[row[r]])
             decide(m, row[r], rows + r * m->cols, m->tile + r * m->k_wide, found[r]);
@@ -191,8 +195,17 @@ static tt_status pack_rows(kmeans *m, const int64_t *row, int64_t n)
     return TT_OK;
 }
 
-/* A block that is undecided as a whole goes to the GEMM as it lies; the undecided rows of others are packed
- * into full tiles. Neither shows in the result, since every label is decided as if in double. */
+/* All rows of the block at `first` go to the GEMM as they lie. */
+static tt_status assign_block(kmeans *m, int64_t first, int64_t *row)
+{
+    int64_t n = m->points->x->count - first;
+    if (n > TT_BLOCK_ROWS) n = TT_BLOCK_ROWS;
+    for (int64_t r = 0; r < n; r++) row[r] = first + r;
+    return assign_tile(m, m->points->data + first * m->cols, row, n);
+}
+
+/* A block that is mostly undecided is measured as a whole; the undecided rows of others are packed into full
+ * tiles. Neither shows in the result, since every label is decided as if in double. */
 tt_status kmeans_assign_local(kmeans *m)
 {
     int64_t row[TT_BLOCK_ROWS];
@@ -200,8 +213,8 @@ tt_status kmeans_assign_local(kmeans *m)
     m->local[m->k * (m->cols + 1)] = 0;
     for (int64_t first = 0; first < m->points->x->count; first += TT_BLOCK_ROWS) {
         int64_t n = undecided_rows(m, first, row);
-        if (n == TT_BLOCK_ROWS)
-            TT_TRY(assign_tile(m, m->points->data + first * m->cols, row, n));
+        if (2 * n > TT_BLOCK_ROWS)
+            TT_TRY(assign_block(m, first, row));
         else
             TT_TRY(pack_rows(m, row, n));
     }
