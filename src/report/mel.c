@@ -24,10 +24,10 @@ static void write_band_tics(plot *p, const mel_axes *a)
     static const double hz[] = {250, 500, 1000, 2000, 4000, 8000, 16000};
     const char *separator = "";
     if (!(a->fmax > a->fmin)) {
-        fputs("set ytics auto\n", p->to);
+        fputs("set ytics auto nomirror out scale 0.4 textcolor rgb '#444444'\n", p->to);
         return;
     }
-    fputs("set ytics (", p->to);
+    fputs("set ytics nomirror out scale 0.4 textcolor rgb '#444444' (", p->to);
     for (size_t i = 0; i < sizeof hz / sizeof hz[0]; i++) {
         double band = band_of(a, hz[i]);
         if (band < 0 || band > (double)a->n_mels - 1) continue;
@@ -55,7 +55,7 @@ static double seconds_per_frame(const mel_axes *a)
 static void write_panel(plot *p, const mel_axes *a, const mel_example *e, int i, int n)
 {
     int across = n < ACROSS ? n : ACROSS, down = (n + across - 1) / across;
-    double left = 0.06, right = 0.925, top = 0.86, bottom = 0.085, gap_x = 0.02, gap_y = 0.065;
+    double left = 0.068, right = 0.925, top = 0.86, bottom = 0.085, gap_x = 0.02, gap_y = 0.065;
     double width = (right - left - gap_x * (across - 1)) / across,
            height = (top - bottom - gap_y * (down - 1)) / down;
     double x = left + i % across * (width + gap_x), y = top - i / across * (height + gap_y);
@@ -96,7 +96,7 @@ tt_status draw_mel(const char *folder, const mel_axes *a, const mel_example *exa
     char subtitle[160];
     double frame = seconds_per_frame(a);
     TT_TRY(plot_begin(&p, folder, "mel_examples.png", 1600, n > 2 * ACROSS ? 1100 : n > ACROSS ? 900 : 700));
-    p.panel_left = 0.06;
+    p.panel_left = 0.068;
     for (int i = 0; i < n; i++) write_values(&p, a, examples[i].db, i);
     snprintf(subtitle, sizeof subtitle,
              "log-mel spectrogram of one clip drawn at random per genre, %lld bands x %lld frames, "

@@ -78,7 +78,7 @@ static void write_text(plot *p, const char *text, bool tic)
     bool font = has_font(text);
     int n;
     if (!font && !p->told)
-        tt_warn("%s: no installed font has the letters of \"%s\": they are drawn as \u25a1 (a font for the "
+        tt_warn("%s: no installed font has the letters of \"%s\": they are drawn as ? (a font for the "
                 "script, "
                 "such as one of fonts-noto-core, helps)",
                 p->name, text);
@@ -92,7 +92,7 @@ static void write_text(plot *p, const char *text, bool tic)
         else if (code < LATIN || font)
             fprintf(p->to, "%.*s", n, text);
         else
-            fputs("\u25a1", p->to);
+            fputc('?', p->to);
     }
     fputc('\'', p->to);
 }

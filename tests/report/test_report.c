@@ -1,0 +1,188 @@
+/* The pictures of a small made-up run: that they are there, whole, and that no label becomes a command. */
+#include "test.h"
+
+#include "tutti/memory.h"
+#include "tutti/metrics.h"
+#include "tutti/report.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TRACKS = 40, CLIPS = 8, ROWS = TRACKS * CLIPS, MELS = 16, FRAMES = 12, WIDTH = 48, EPOCHS = 5 };
+
+static const char *const genres[] = {"folk_rock", "rock 'n' roll", "`touch pwned`",
+                                     "100% \"d\" system(\"x\")",
+                                     "\xe0\xa6\xac\xe0\xa6\xbe\xe0\xa6\x89\xe0\xa6\xb2"};
+
+/* Write one column of `rows` rows, all by rank 0. */
+static void put(tt_store *store, const tt_column *c, const void *data)
+{
+    if (world.rank == 0) assert_ok(tt_store_write(store, c->name, 0, c->dims[0], data));
+}
+
+static void write_file(const char *path, const tt_column *columns, int n, const void *const *data)
+{
+    tt_provenance p = {"test", "f", "features:\n  fmax: 11025\n  hop_length: 512\n", "", 1};
+    tt_store *store;
+    if (world.rank == 0) unlink(path);
+    assert_ok(tt_store_create(&world, path, &p, columns, n, &store));
+    for (int i = 0; i < n; i++) put(store, &columns[i], data[i]);
+    tt_phases phases = {0};
+    assert_ok(tt_store_publish(store, &phases, TT_OK));
+}
+
+/* A run with `n_genres` genres (0: none known) and `clusters` clusters (0: all noise). */
+static void write_run(char path[7][1024], int n_genres, int clusters)
+{
+    static const char *const file[] = {"manifest.h5", "features.h5",  "model.h5",    "latents.h5",
+                                       "clusters.h5", "embedding.h5", "metrics.json"};
+    for (int i = 0; i < 7; i++) snprintf(path[i], 1024, "%s", scratch(file[i]));
+    static char genre[TRACKS][WIDTH], language[TRACKS][WIDTH];
+    static int64_t track[ROWS];
+    static int32_t status[ROWS], label[ROWS], track_status[TRACKS];
+    static float xy[ROWS][2], mel[ROWS][MELS][FRAMES];
+    static unsigned char valid[ROWS];
+    static double history[4][EPOCHS];
+    memset(genre, 0, sizeof genre);
+    for (int t = 0; t < TRACKS; t++) {
+        if (n_genres > 0) snprintf(genre[t], WIDTH, "%s", genres[t % n_genres]);
+        snprintf(language[t], WIDTH, "%s", t % 2 ? "bn" : "en");
+    }
+    for (int i = 0; i < ROWS; i++) {
+        track[i] = i / CLIPS;
+        label[i] = clusters > 0 ? (int32_t)(track[i] % clusters) : -1;
+        xy[i][0] = (float)(i % 17) + (float)(track[i] % 5) * 4;
+        xy[i][1] = (float)(i % 13);
+        valid[i] = i % 50 != 7;
+        for (int k = 0; k < MELS * FRAMES; k++) mel[i][k / FRAMES][k % FRAMES] = (float)(-(i + k) % 80);
+    }
+    for (int e = 0; e < EPOCHS; e++) {
+        history[0][e] = e + 1;
+        history[1][e] = 90.0 / (e + 1);
+        history[2][e] = 80.0 / (e + 1);
+        history[3][e] = 10.0 / (e + 1);
+    }
+    write_file(path[0],
+               (tt_column[]){{"/track/genre", TT_TEXT, 1, {TRACKS}, WIDTH, 0},
+                             {"/track/language", TT_TEXT, 1, {TRACKS}, WIDTH, 0},
+                             {"/track/status", TT_I32, 1, {TRACKS}, 0, 0}},
+               3, (const void *[]){genre, language, track_status});
+    write_file(path[1],
+               (tt_column[]){{"/clip/track", TT_I64, 1, {ROWS}, 0, 0},
+                             {"/clip/status", TT_I32, 1, {ROWS}, 0, 0},
+                             {"/mel", TT_F32, 3, {ROWS, MELS, FRAMES}, 0, 0}},
+               3, (const void *[]){track, status, mel});
+    write_file(path[2],
+               (tt_column[]){{"/history/epoch", TT_F64, 1, {EPOCHS}, 0, 0},
+                             {"/history/loss", TT_F64, 1, {EPOCHS}, 0, 0},
+                             {"/history/reconstruction", TT_F64, 1, {EPOCHS}, 0, 0},
+                             {"/history/kl", TT_F64, 1, {EPOCHS}, 0, 0}},
+               4, (const void *[]){history[0], history[1], history[2], history[3]});
+    write_file(path[3],
+               (tt_column[]){{"/clip/track", TT_I64, 1, {ROWS}, 0, 0}, {"/mu", TT_F32, 2, {ROWS, 2}, 0, 0}},
+               2, (const void *[]){track, xy});
+    write_file(path[4], (tt_column[]){{"/kmeans/label", TT_I32, 1, {ROWS}, 0, 0}}, 1,
+               (const void *[]){label});
+    write_file(path[5],
+               (tt_column[]){{"/pca", TT_F32, 2, {ROWS, 2}, 0, 0}, {"/valid", TT_U8, 1, {ROWS}, 0, 0}}, 2,
+               (const void *[]){xy, valid});
+}
+
+static void score_run(char path[7][1024])
+{
+    char input[1100], labels[1100];
+    tt_provenance p = {"evaluate", "f", "", "", 1};
+    int32_t *genre;
+    int64_t rows;
+    snprintf(input, sizeof input, "%s:/mu", path[3]);
+    snprintf(labels, sizeof labels, "%s:/kmeans/label", path[4]);
+    assert_ok(tt_truth_from_manifest(&world, path[0], path[3], "genre", &genre, &rows));
+    assert_int_equal(rows, ROWS);
+    tt_evaluate_job job = {"kmeans", "latent", input, labels};
+    tt_truth truth = {"genre", genre, rows};
+    fflush(stdout);
+    assert_ok(tt_evaluate(&world, &p, &job, 1, &truth, 1, path[6]));
+    free(genre);
+}
+
+static bool is_png(const char *folder, const char *name)
+{
+    char path[1200];
+    unsigned char head[8] = {0};
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "rb");
+    if (!file) return false;
+    size_t n = fread(head, 1, 8, file);
+    fseek(file, 0, SEEK_END);
+    long bytes = ftell(file);
+    fclose(file);
+    return n == 8 && memcmp(head, "\x89PNG\r\n\x1a\n", 8) == 0 && bytes > 8000;
+}
+
+static void report(char path[7][1024], const char *folder)
+{
+    tt_provenance p = {"report", "f", "", "", 1};
+    tt_report_inputs in = {path[0], path[1], path[2], path[3], path[4], path[5], path[6]};
+    assert_ok(tt_report(&world, &p, &in, folder));
+    MPI_Barrier(world.mpi);
+}
+
+static const char *const pictures[] = {"training_curves.png",  "latent_by_genre.png", "latent_by_cluster.png",
+                                       "genre_by_cluster.png", "mel_examples.png",    "scores.png"};
+
+static void test_pictures(void **state)
+{
+    (void)state;
+    char path[7][1024];
+    const char *folder = scratch("results");
+    write_run(path, 5, 4);
+    score_run(path);
+    report(path, folder);
+    for (int i = 0; i < 6; i++)
+        if (!is_png(folder, pictures[i])) fail_msg("%s is not there or no PNG", pictures[i]);
+    assert_int_equal(access("pwned", F_OK), -1);
+}
+
+/* Without genres, clusters, scores or a model the rest is drawn. */
+static void test_missing(void **state)
+{
+    (void)state;
+    char path[7][1024];
+    const char *folder = scratch("results_missing");
+    write_run(path, 0, 3);
+    if (world.rank == 0) {
+        unlink(path[2]);
+        unlink(path[6]);
+    }
+    MPI_Barrier(world.mpi);
+    report(path, folder);
+    for (int i = 0; i < 6; i++) assert_int_equal(is_png(folder, pictures[i]), i == 2);
+    folder = scratch("results_noise");
+    write_run(path, 1, 0);
+    score_run(path);
+    report(path, folder);
+    for (int i = 0; i < 6; i++) assert_int_equal(is_png(folder, pictures[i]), i == 0 || i == 1 || i == 4);
+}
+
+static void test_no_gnuplot(void **state)
+{
+    (void)state;
+    char path[7][1024], *search = strdup(getenv("PATH"));
+    tt_provenance p = {"report", "f", "", "", 1};
+    write_run(path, 2, 2);
+    tt_report_inputs in = {.model = path[2]};
+    setenv("PATH", "/nowhere", 1);
+    tt_status s = tt_report(&world, &p, &in, scratch("results_none"));
+    setenv("PATH", search, 1);
+    free(search);
+    assert_int_equal(s, TT_ERR_IO);
+    assert_non_null(strstr(tt_message(), "gnuplot-nox"));
+}
+
+static const struct CMUnitTest cases[] = {
+    cmocka_unit_test(test_pictures),
+    cmocka_unit_test(test_missing),
+    cmocka_unit_test(test_no_gnuplot),
+};
+TT_TEST_MAIN(cases)
