@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # jobs/pipeline.sbatch on a real SLURM of two nodes: started by srun and by mpirun, told to stop as at the end of its time,
 # and with a node lost under it.  Every job ends COMPLETED with the labels of a local run, bit by bit.
-# timeout: 180
+# timeout: 300
 set -eu
 cd "$(dirname "$0")/../.."
 cluster=$PWD/tests/slurm/cluster.sh
