@@ -13,6 +13,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { BLOCK = TT_BLOCK_ROWS, GROUP = 64, LANES = 8 };
 
@@ -47,16 +48,23 @@ TT_KERNEL static void roots(int64_t n, float *x)
     for (int64_t j = 0; j < n; j++) x[j] = sqrtf(x[j]);
 }
 
+typedef float floats __attribute__((vector_size(LANES * sizeof(float))));
+typedef double doubles __attribute__((vector_size(LANES * sizeof(double))));
+
 /* Sum of x [n] in double over fixed lanes: the order is the same for every instruction set. */
 TT_KERNEL static double sum_floats(int64_t n, const float *x)
 {
-    double lane[2][LANES] = {{0}}, sum = 0;
+    doubles lane[2] = {{0}};
+    double sum = 0;
     int64_t i = 0;
     for (; i + 2 * LANES <= n; i += 2 * LANES) {
-        for (int l = 0; l < LANES; l++) lane[0][l] += (double)x[i + l];
-        for (int l = 0; l < LANES; l++) lane[1][l] += (double)x[i + LANES + l];
+        floats part[2];
+        memcpy(part, x + i, sizeof part);
+        lane[0] += __builtin_convertvector(part[0], doubles);
+        lane[1] += __builtin_convertvector(part[1], doubles);
     }
-    for (int l = 0; l < LANES; l++) sum += lane[0][l] + lane[1][l];
+    lane[0] += lane[1];
+    for (int l = 0; l < LANES; l++) sum += lane[0][l];
     for (; i < n; i++) sum += (double)x[i];
     return sum;
 }

@@ -27,6 +27,14 @@ static void table_free(table *t)
     free(t->home);
 }
 
+static int compare_totals(const void *a, const void *b, void *context)
+{
+    const classes *clusters = context;
+    int64_t i = *(const int64_t *)a, j = *(const int64_t *)b;
+    if (clusters->size[i] != clusters->size[j]) return clusters->size[i] > clusters->size[j] ? -1 : 1;
+    return i < j ? -1 : i > j;
+}
+
 static int compare_columns(const void *a, const void *b, void *context)
 {
     const table *t = context;
@@ -58,7 +66,10 @@ static tt_status table_new(const classes *genres, const classes *clusters, const
         for (int64_t g = 1; g < t->genres; g++)
             if (t->count[g * clusters->n + c] > t->count[t->home[c] * clusters->n + c]) t->home[c] = g;
     }
-    qsort_r(t->order, (size_t)clusters->n, sizeof *t->order, compare_columns, t);
+    classes sizes = *clusters;
+    qsort_r(t->order, (size_t)clusters->n, sizeof *t->order, compare_totals,
+            &sizes); /* the largest are shown */
+    qsort_r(t->order, (size_t)t->clusters, sizeof *t->order, compare_columns, t);
     return TT_OK;
 }
 
@@ -77,15 +88,16 @@ static void write_cells(plot *p, const table *t)
 
 static void write_tics(plot *p, const table *t, const classes *genres, const classes *clusters)
 {
-    char text[128], count[32];
-    fputs("set ytics scale 0 (", p->to);
+    char text[128], name[96], count[32];
+    fprintf(p->to, "set ytics scale 0 font ',%d' (", t->genres > 30 ? 11 : 14);
     for (int64_t g = 0; g < t->genres; g++) {
-        snprintf(text, sizeof text, "%.40s  (%s)", genres->name[g], plot_count(t->total[g], count));
+        snprintf(text, sizeof text, "%s  (%s)", plot_short(genres->name[g], 18, name),
+                 plot_count(t->total[g], count));
         fputs(g > 0 ? ", " : "", p->to);
         plot_tic(p, text);
         fprintf(p->to, " %lld", (long long)g);
     }
-    fputs(")\nset xtics scale 0 (", p->to);
+    fprintf(p->to, ")\nset xtics scale 0 font ',%d' (", t->clusters > 30 ? 9 : 14);
     for (int64_t c = 0; c < t->clusters; c++) {
         fputs(c > 0 ? ", " : "", p->to);
         plot_tic(p, clusters->name[t->order[c]]);

@@ -61,14 +61,13 @@ static void write_panel(plot *p, const mel_axes *a, const mel_example *e, int i,
     double x = left + i % across * (width + gap_x), y = top - i / across * (height + gap_y);
     double frame = seconds_per_frame(a);
     bool lowest = i + across >= n, leftmost = i % across == 0;
-    char heading[128];
-    snprintf(heading, sizeof heading, "%.60s", e->genre);
+    char heading[96];
     fprintf(
         p->to,
         "set lmargin at screen %.4f\nset rmargin at screen %.4f\nset tmargin at screen %.4f\nset bmargin at "
         "screen %.4f\nset label 1 ",
         x, x + width, y, y - height);
-    plot_text(p, heading);
+    plot_text(p, plot_short(e->genre, 22, heading));
     fputs(" at graph 0,1.06 left font 'DejaVu Sans Bold,13' tc rgb '#333333'\n", p->to);
     fprintf(p->to, "set format y '%s'\nset format x '%s'\nset xlabel '%s'\nset ylabel '%s'\n",
             leftmost ? "%h" : "", lowest ? "%h" : "",

@@ -73,6 +73,21 @@ static bool has_font(const char *text)
     return found;
 }
 
+const char *plot_short(const char *text, int letters, char out[96])
+{
+    int at[2] = {0, 0}, n, used = 0; /* bytes of the whole, and of what is left where ".." follows */
+    for (; text[at[0]] && used <= letters; used++) {
+        decode(text + at[0], &n);
+        if (used == letters - 2) at[1] = at[0];
+        at[0] += n;
+    }
+    if (used > letters)
+        snprintf(out, 96, "%.*s..", at[1], text);
+    else
+        snprintf(out, 96, "%s", text);
+    return out;
+}
+
 static void write_text(plot *p, const char *text, bool tic)
 {
     bool font = has_font(text);

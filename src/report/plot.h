@@ -44,4 +44,8 @@ unsigned plot_colour(int64_t i);
 /** n with thousands separators into text [32]. @return text */
 const char *plot_count(int64_t n, char text[32]);
 
+/** `text` if it has at most `letters` (up to 22) code points, else its beginning and "..", into out [96].
+ * @return out */
+const char *plot_short(const char *text, int letters, char out[96]);
+
 #endif

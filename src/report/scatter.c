@@ -79,8 +79,8 @@ static void write_points(plot *p, const scatter *s, const legend *l, bool by_gen
 
 static void write_key(plot *p, const char *name, int64_t rows, unsigned colour)
 {
-    char count[32], line[128];
-    snprintf(line, sizeof line, "%.60s  (%s)", name, plot_count(rows, count));
+    char count[32], short_name[96], line[160];
+    snprintf(line, sizeof line, "%s  (%s)", plot_short(name, 20, short_name), plot_count(rows, count));
     fprintf(p->to, ", NaN with points pt 7 ps 1.8 lc rgb '#%06x' title ", colour);
     plot_text(p, line);
 }

@@ -1,0 +1,162 @@
+/* Evaluation of files: truths, the JSON, chance, and row counts that differ. */
+#include "test.h"
+
+#include "tutti/memory.h"
+#include "tutti/metrics.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ROWS = 600, WIDTH = 12 };
+
+static const tt_provenance origin = {"evaluate", "0123", "seed: 5\n", "", 5};
+
+/* x [600, 2] in three groups, y int64 (large, sparse, some unknown), text [600], short [10]. */
+static const char *write_data(void)
+{
+    const char *path = scratch("evaluate.h5");
+    static float x[ROWS][2];
+    static int64_t y[ROWS];
+    static int32_t label[ROWS];
+    static char text[ROWS][WIDTH];
+    static double real[ROWS];
+    for (int i = 0; i < ROWS; i++) {
+        x[i][0] = (float)(i % 3) * 10 + (float)(i % 7) * 0.1f;
+        x[i][1] = (float)(i % 5) * 0.1f;
+        label[i] = i % 11 == 0 ? -1 : i % 3 + 5;
+        y[i] = i % 13 == 0 ? -1 : (int64_t)(i % 3) * 10000000000 + 7;
+        snprintf(text[i], WIDTH, "%s",
+                 i % 4 == 0   ? ""
+                 : i % 3 == 0 ? "zeta"
+                 : i % 3 == 1 ? "alpha"
+                              : "\xce\xb2");
+    }
+    const tt_column columns[] = {{"/x", TT_F32, 2, {ROWS, 2}, 0, 0},  {"/y", TT_I64, 1, {ROWS}, 0, 0},
+                                 {"/label", TT_I32, 1, {ROWS}, 0, 0}, {"/text", TT_TEXT, 1, {ROWS}, WIDTH, 0},
+                                 {"/short", TT_I32, 1, {10}, 0, 0},   {"/real", TT_F64, 1, {ROWS}, 0, 0}};
+    const void *data[] = {x, y, label, text, label, real};
+    tt_store *store;
+    tt_phases phases = {0};
+    if (world.rank == 0) unlink(path);
+    assert_ok(tt_store_create(&world, path, &origin, columns, 6, &store));
+    for (int i = 0; i < 6 && world.rank == 0; i++)
+        assert_ok(tt_store_write(store, columns[i].name, 0, columns[i].dims[0], data[i]));
+    assert_ok(tt_store_publish(store, &phases, TT_OK));
+    return path;
+}
+
+static const char *spec(const char *path, const char *dataset)
+{
+    static char room[4][1100];
+    static int next;
+    char *to = room[next++ % 4];
+    snprintf(to, sizeof room[0], "%s:%s", path, dataset);
+    return to;
+}
+
+static void test_truths(void **state)
+{
+    (void)state;
+    const char *path = write_data();
+    int32_t *y, *text;
+    int64_t rows;
+    tt_range mine = tt_partition(ROWS, TT_BLOCK_ROWS, world.size, world.rank);
+    assert_ok(tt_truth_from_dataset(&world, spec(path, "/y"), &y, &rows));
+    assert_int_equal(rows, ROWS);
+    assert_ok(tt_truth_from_dataset(&world, spec(path, "/text"), &text, &rows));
+    for (int64_t i = mine.begin; i < mine.end; i++) {
+        int32_t code = i % 3 == 0 ? 1 : i % 3 == 1 ? 0 : 2; /* alpha, zeta, beta in Greek */
+        assert_int_equal(y[i - mine.begin], i % 13 == 0 ? -1 : i % 3);
+        assert_int_equal(text[i - mine.begin], i % 4 == 0 ? -1 : code);
+    }
+    free(y);
+    free(text);
+    assert_int_equal(tt_truth_from_dataset(&world, spec(path, "/real"), &y, &rows), TT_ERR_INPUT);
+    assert_int_equal(tt_truth_from_dataset(&world, spec(path, "/none"), &y, &rows), TT_ERR_INPUT);
+}
+
+static double number(const json_t *root, const char *truth, const char *method, const char *key)
+{
+    return json_number_value(json_object_get(json_object_get(json_object_get(root, truth), method), key));
+}
+
+static void evaluate(const char *path, const char *output)
+{
+    tt_evaluate_job job = {"kmeans", "input", spec(path, "/x"), spec(path, "/label")};
+    tt_truth truth = {"class", NULL, 0};
+    int32_t *y;
+    assert_ok(tt_truth_from_dataset(&world, spec(path, "/y"), &y, &truth.rows));
+    truth.label = y;
+    assert_ok(tt_evaluate(&world, &origin, &job, 1, &truth, 1, output));
+    free(y);
+    MPI_Barrier(world.mpi);
+}
+
+static void test_json(void **state)
+{
+    (void)state;
+    const char *path = write_data(), *output = scratch("evaluate.json");
+    evaluate(path, output);
+    json_t *root = json_load_file(output, 0, NULL);
+    assert_non_null(root);
+    assert_near(number(root, "class", "kmeans", "ari"), 1, 1e-12);
+    assert_near(number(root, "class", "kmeans", "nmi"), 1, 1e-12);
+    assert_near(number(root, "class", "chance", "ari"), 0, 0.02);
+    assert_near(number(root, "class", "kmeans", "noise"), 55, 0);
+    assert_near(number(root, "class", "kmeans", "rows"), 545, 0);
+    assert_near(number(root, "class", "chance", "rows"), 545, 0);
+    assert_near(number(root, "class", "chance", "noise"), 55, 0);
+    assert_true(number(root, "class", "kmeans", "silhouette") > 0.9);
+    assert_true(fabs(number(root, "class", "chance", "silhouette")) < 0.2);
+    json_t *from = json_object_get(root, "provenance");
+    assert_string_equal(json_string_value(json_object_get(from, "fingerprint")), "0123");
+    json_decref(root);
+}
+
+/* The file has the same bytes as one that a single rank writes. */
+static void test_same_bytes(void **state)
+{
+    (void)state;
+    const char *path = write_data(), *output = scratch("evaluate_all.json"),
+               *alone = scratch("evaluate_one.json");
+    evaluate(path, output);
+    tt_comm whole = world;
+    if (whole.rank == 0) {
+        world = tt_comm_wrap(MPI_COMM_SELF);
+        evaluate(path, alone);
+        world = whole;
+    }
+    MPI_Barrier(world.mpi);
+    json_t *a = json_load_file(output, 0, NULL), *b = json_load_file(alone, 0, NULL);
+    char *x = json_dumps(a, JSON_REAL_PRECISION(17)), *y = json_dumps(b, JSON_REAL_PRECISION(17));
+    assert_string_equal(x, y);
+    free(x);
+    free(y);
+    json_decref(a);
+    json_decref(b);
+}
+
+static void test_mismatch(void **state)
+{
+    (void)state;
+    const char *path = write_data(), *output = scratch("mismatch.json");
+    tt_evaluate_job job = {"kmeans", "input", spec(path, "/x"), spec(path, "/short")};
+    assert_int_equal(tt_evaluate(&world, &origin, &job, 1, NULL, 0, output), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_message(), "has 10 labels"));
+    assert_non_null(strstr(tt_message(), "has 600 rows"));
+    job.labels = spec(path, "/label");
+    tt_truth truth = {"class", NULL, 10};
+    assert_int_equal(tt_evaluate(&world, &origin, &job, 1, &truth, 1, output), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_message(), "\"class\" has 10 rows"));
+    assert_int_equal(access(output, F_OK), -1);
+}
+
+static const struct CMUnitTest cases[] = {
+    cmocka_unit_test(test_truths),
+    cmocka_unit_test(test_json),
+    cmocka_unit_test(test_same_bytes),
+    cmocka_unit_test(test_mismatch),
+};
+TT_TEST_MAIN(cases)
