@@ -84,3 +84,46 @@ tt_status cli_set(cli_stage *s, cli_setting *room, const char *format, ...)
     s->sets.v[s->sets.n++] = room->text;
     return TT_OK;
 }
+
+static int count_files(const cli_stage_command *command)
+{
+    int n = 0;
+    while (n < CLI_FILES && command->file[n].name) n++;
+    return n;
+}
+
+static tt_status run_plain(const tt_comm *comm, const cli_stage *s, const cli_stage_command *command,
+                           const char *identity, const char *const *file, const void *data)
+{
+    cli_plain plain;
+    tt_status status = cli_plain_load(comm, s, &plain);
+    if (status == TT_OK)
+        status = cli_plain_origin(comm, &plain, command->name, command->prefixes, identity, file,
+                                  count_files(command) - 1);
+    if (status == TT_OK) status = command->plain(comm, &plain, file, data);
+    cli_plain_free(&plain);
+    return status;
+}
+
+tt_status cli_stage_run(const tt_comm *comm, int argc, char **argv, const cli_stage_command *command,
+                        tt_status (*identity)(const void *data, char text[64]), const void *data)
+{
+    cli_stage s = {0};
+    const char *file[CLI_FILES] = {NULL}, *names[CLI_FILES] = {NULL};
+    char text[64] = "";
+    bool done, in_directory;
+    cli_option options[3 + CLI_FILES + CLI_EXTRAS + 1] = {CLI_STAGE_OPTIONS(s)};
+    int n = 3, n_files = count_files(command);
+    for (int i = 0; i < n_files; i++) {
+        const cli_file *f = &command->file[i];
+        names[i] = f->name;
+        options[n++] = (cli_option){f->name, CLI_TEXT, &file[i], f->argument, f->help};
+    }
+    for (int i = 0; i < CLI_EXTRAS && command->extra[i].name; i++) options[n++] = command->extra[i];
+    TT_TRY(cli_parse(comm->rank, argc, argv, &command->usage, options, NULL, &done));
+    if (done) return TT_OK;
+    if (identity) TT_TRY(identity(data, text));
+    TT_TRY(cli_choose(&s, names, file, n_files, &in_directory));
+    return in_directory ? cli_run_in_directory(comm, &s, command->name, 1.0)
+                        : run_plain(comm, &s, command, text, file, data);
+}

@@ -55,4 +55,28 @@ typedef struct cli_setting {
 __attribute__((format(printf, 3, 4))) tt_status cli_set(cli_stage *s, cli_setting *room, const char *format,
                                                         ...);
 
+/** A file that a stage takes or writes, as an option. */
+typedef struct cli_file {
+    const char *name, *argument, *help; /**< "input", "FILE.h5:/x", "the matrix, rows are samples" */
+} cli_file;
+
+enum { CLI_FILES = 3, CLI_EXTRAS = 2 };
+
+/** A stage whose plain form is: some input files, one output file, and settings. */
+typedef struct cli_stage_command {
+    const char *name; /**< of the stage, "embed" */
+    cli_usage usage;
+    cli_file file[CLI_FILES];     /**< the output is the last; ends with {0} if there are fewer */
+    cli_option extra[CLI_EXTRAS]; /**< more options, ends with {0} if there are fewer */
+    const char *prefixes;         /**< of the settings that decide the result */
+    /** Run it on files of one's own; `data` is the command's. Collective. */
+    tt_status (*plain)(const tt_comm *comm, const cli_plain *plain, const char *const *file,
+                       const void *data);
+} cli_stage_command;
+
+/** Parse, then run the stage in a run directory or on files. `identity` is what the extra options say of the
+ * result, asked for after parsing; NULL for nothing. Collective. */
+tt_status cli_stage_run(const tt_comm *comm, int argc, char **argv, const cli_stage_command *command,
+                        tt_status (*identity)(const void *data, char text[64]), const void *data);
+
 #endif

@@ -176,16 +176,7 @@ const stage stages[] = {
     {"scan", 1, FILE_MANIFEST, {FILE_NONE}, "corpus.", true, false, run_scan},
     {"extract", 1, FILE_FEATURES, {FILE_MANIFEST}, "audio.,features.", false, false, run_extract},
     {"fuse", 1, FILE_HYBRID, {FILE_FEATURES}, "fuse.pca", false, false, run_fuse},
-    {"train",
-     1,
-     FILE_MODEL,
-     {FILE_HYBRID},
-     "model.,train.beta,train.kl,train.epochs,train.batch,train.opt,train.learning,train.precision,train."
-     "repro,"
-     "train.validation",
-     false,
-     true,
-     run_train},
+    {"train", 1, FILE_MODEL, {FILE_HYBRID}, TT_TRAIN_SETTINGS, false, true, run_train},
     {"encode", 1, FILE_LATENTS, {FILE_MODEL, FILE_HYBRID}, "-", false, false, run_encode},
     {"pca", 1, FILE_PCA, {FILE_HYBRID}, "model.latent_dim", false, false, run_pca},
     {"cluster",
