@@ -102,11 +102,8 @@ static void test_cannot_be_written(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_nobody_has_it),
-    cmocka_unit_test(test_holder_is_dead),
-    cmocka_unit_test(test_holder_is_silent),
-    cmocka_unit_test(test_holder_was_requeued),
-    cmocka_unit_test(test_lost_is_not_removed),
-    cmocka_unit_test(test_cannot_be_written),
+    cmocka_unit_test(test_nobody_has_it),       cmocka_unit_test(test_holder_is_dead),
+    cmocka_unit_test(test_holder_is_silent),    cmocka_unit_test(test_holder_was_requeued),
+    cmocka_unit_test(test_lost_is_not_removed), cmocka_unit_test(test_cannot_be_written),
 };
 TT_TEST_MAIN(cases)
