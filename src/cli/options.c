@@ -75,7 +75,7 @@ static tt_status set(const cli_option *o, const char *value)
 static int to_getopt(const cli_option *options, struct option *longs)
 {
     int n = 0;
-    for (; options[n].name && n < OPTIONS_MAX; n++)
+    for (; n < OPTIONS_MAX && options[n].name; n++)
         longs[n] = (struct option){
             options[n].name, options[n].kind == CLI_FLAG ? no_argument : required_argument, NULL, n + 1000};
     longs[n] = (struct option){"help", no_argument, NULL, 'h'};

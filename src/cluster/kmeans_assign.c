@@ -21,12 +21,12 @@ static inline int32_t ordered(float v)
 {
     int32_t bits;
     memcpy(&bits, &v, sizeof bits);
-    return bits ^ ((bits >> 31) & INT32_MAX);
+    return bits ^ (-(bits < 0) & INT32_MAX);
 }
 
 static inline float unordered(int32_t key)
 {
-    key ^= (key >> 31) & INT32_MAX;
+    key ^= -(key < 0) & INT32_MAX;
     float v;
     memcpy(&v, &key, sizeof v);
     return v;

@@ -46,9 +46,9 @@ TT_KERNEL static void shape(const float *restrict magnitude, const float *restri
         total += sum;
         first += moment;
     }
-    lanes scale, centre;
+    lanes scale = {0};
     for (int l = 0; l < LANES; l++) scale[l] = total[l] < FLT_MIN ? 1.0f : 1.0f / total[l];
-    centre = first * scale;
+    lanes centre = first * scale;
     lanes threshold = 0.85f * total, running = {0};
     for (int begin = 0; begin < bins; begin += RUN) {
         int end = begin + RUN < bins ? begin + RUN : bins;

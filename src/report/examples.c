@@ -98,7 +98,7 @@ static int choose_genres(const classes *c, int64_t chosen[EXAMPLES])
     for (int64_t g = 0; g < c->n; g++) {
         int64_t larger = 0;
         for (int64_t h = 0; h < c->n; h++)
-            larger += c->size[h] > c->size[g] || (c->size[h] == c->size[g] && h < g);
+            larger += c->size[h] > c->size[g] || (h < g && c->size[h] == c->size[g]);
         if (larger < EXAMPLES) chosen[n++] = g;
     }
     return n;

@@ -55,7 +55,9 @@ static float *decode_track(const tt_track *t, int rate, int64_t step, int64_t *n
     assert_ok(tt_audio_open(t, rate, &a, status));
     if (!a) return x;
     for (int64_t got = step; got == step; *n += got) {
-        x = realloc(x, (size_t)(*n + step) * sizeof *x);
+        float *larger = realloc(x, (size_t)(*n + step) * sizeof *x);
+        assert_non_null(larger);
+        x = larger;
         tt_track_status now = TT_TRACK_OK;
         assert_ok(tt_audio_read(a, x + *n, step, &got, &now));
         if (now > *status) *status = now;
