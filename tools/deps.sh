@@ -27,9 +27,11 @@ build|package jansson jansson.h|JANSSON_DIR|libjansson-dev|jansson-devel|jansson
 build|package libxxhash xxhash.h|XXHASH_DIR|libxxhash-dev|xxhash-devel|xxhash
 build|package random123 Random123/philox.h|RANDOM123_DIR|librandom123-dev|Random123-devel|random123
 plots|command gnuplot||gnuplot-nox|gnuplot|gnuplot
+plots|command fc-list||fontconfig|fontconfig|fontconfig
 plots|file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf||fonts-dejavu-core|dejavu-sans-fonts|
 test|package cmocka cmocka.h|CMOCKA_DIR|libcmocka-dev|libcmocka-devel|cmocka
 test|command h5diff||hdf5-tools|hdf5|hdf5+mpi
+test|command pgrep||procps|procps-ng|
 test|command clang||clang|clang|llvm
 test|command clang-tidy||clang-tidy|clang-tools-extra|llvm
 test|command clang-format||clang-format|clang-tools-extra|llvm

@@ -101,7 +101,7 @@ tt_status draw_mel(const char *folder, const mel_axes *a, const mel_example *exa
              "log-mel spectrogram of one clip drawn at random per genre, %lld bands x %lld frames, "
              "dB below the clip's maximum",
              (long long)a->n_mels, (long long)a->frames);
-    plot_title(&p, "What the network sees", subtitle);
+    plot_title(&p, "What the clips look like", subtitle);
     fprintf(
         p.to,
         "unset grid\nset border 0\nset tics scale 0.4\nset cbrange [%.0f:0]\nset cblabel 'dB' offset 0.3,0\n"
