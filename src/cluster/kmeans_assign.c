@@ -53,7 +53,7 @@ TT_KERNEL static void scan_tile(int64_t n, int k_wide, const float *restrict til
     }
 }
 
-TT_KERNEL double kmeans_distance(const float *row, const double *centre, int64_t cols)
+TT_KERNEL static double centre_distance(const float *row, const double *centre, int64_t cols)
 {
     vdouble sum = {0};
     int64_t j = 0;
@@ -68,6 +68,11 @@ TT_KERNEL double kmeans_distance(const float *row, const double *centre, int64_t
     double total = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
     for (; j < cols; j++) total += ((double)row[j] - centre[j]) * ((double)row[j] - centre[j]);
     return total;
+}
+
+double kmeans_distance(const float *row, const double *centre, int64_t cols)
+{
+    return centre_distance(row, centre, cols);
 }
 
 /* Twice the error of a tile relative to the norms; four more units cover the rounding of the centres. */

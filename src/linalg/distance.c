@@ -19,7 +19,7 @@ typedef float float8 __attribute__((vector_size(32)));
 typedef double double8 __attribute__((vector_size(64)));
 
 /* Eight partial sums in a fixed order, so that the result does not depend on the vector width. */
-TT_KERNEL double tt_distance(const float *a, const float *b, int64_t cols)
+TT_KERNEL static double squared_distance(const float *a, const float *b, int64_t cols)
 {
     double8 sum = {0};
     int64_t j = 0;
@@ -33,6 +33,11 @@ TT_KERNEL double tt_distance(const float *a, const float *b, int64_t cols)
     double total = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
     for (; j < cols; j++) total += ((double)a[j] - (double)b[j]) * ((double)a[j] - (double)b[j]);
     return total;
+}
+
+double tt_distance(const float *a, const float *b, int64_t cols)
+{
+    return squared_distance(a, b, cols);
 }
 
 TT_KERNEL static void squared_lengths(int64_t rows, int64_t cols, const float *data, float *norm)
