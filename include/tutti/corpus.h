@@ -7,9 +7,10 @@
 
 /** Settings `corpus:`. */
 typedef struct tt_corpus_params {
-    char *path;   /**< folder, CSV manifest, or shards ("shard-{0000..0127}.tar", a glob of .tar files, or one
-                     .tar) */
-    char *format; /**< auto | folder | csv | tar */
+    char *path;   /**< folder, CSV manifest (or the folder of a `manifest.csv`), or shards
+                     ("shard-{0000..0127}.tar", a glob of .tar files, one .tar, or a folder of them) */
+    char *format; /**< auto | folder | csv | tar. auto takes a folder with a `manifest.csv` at its top for
+                     CSV, and one with .tar files at its top and no audio at any depth for shards */
 } tt_corpus_params;
 
 /** What became of a track or a clip: the closed list behind every `status` and `/failures/code`. Values are

@@ -2,6 +2,8 @@
 #ifndef TUTTI_HASH_H
 #define TUTTI_HASH_H
 
+#include "tutti/status.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,6 +11,15 @@ enum { TT_HASH_TEXT = 33 }; /**< bytes of a hash in hexadecimal with its NUL */
 
 /** 64-bit checksum of n bytes; never 0, so that 0 can stand for "not written". */
 uint64_t tt_checksum(const void *data, size_t n);
+
+/** tt_checksum() of data that comes in parts. Free with tt_checksum_free(); NULL is fine. */
+typedef struct tt_checksum_sum tt_checksum_sum;
+
+/** @return TT_OK or TT_ERR_MEMORY */
+tt_status tt_checksum_new(tt_checksum_sum **out);
+void tt_checksum_add(tt_checksum_sum *sum, const void *data, size_t n);
+uint64_t tt_checksum_get(const tt_checksum_sum *sum);
+void tt_checksum_free(tt_checksum_sum *sum);
 
 /** A running 128-bit hash of fields; every field is framed by its length, so that "ab","c" and "a","bc"
  * differ. */

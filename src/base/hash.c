@@ -1,14 +1,47 @@
 #include "tutti/hash.h"
 
+#include "tutti/memory.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+struct tt_checksum_sum {
+    XXH3_state_t state;
+};
+
+static uint64_t never_zero(uint64_t h)
+{
+    return h ? h : 1;
+}
+
 uint64_t tt_checksum(const void *data, size_t n)
 {
-    uint64_t h = XXH3_64bits(data, n);
-    return h ? h : 1;
+    return never_zero(XXH3_64bits(data, n));
+}
+
+tt_status tt_checksum_new(tt_checksum_sum **out)
+{
+    TT_TRY(tt_alloc(1, sizeof **out, "a checksum", out));
+    XXH3_64bits_reset(&(*out)->state);
+    return TT_OK;
+}
+
+void tt_checksum_add(tt_checksum_sum *sum, const void *data, size_t n)
+{
+    XXH3_64bits_update(&sum->state, data, n);
+}
+
+uint64_t tt_checksum_get(const tt_checksum_sum *sum)
+{
+    return never_zero(XXH3_64bits_digest(&sum->state));
+}
+
+void tt_checksum_free(tt_checksum_sum *sum)
+{
+    free(sum);
 }
 
 tt_hash tt_hash_start(void)

@@ -4,9 +4,12 @@
 
 #include "tutti/memory.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { READ_BYTES = 1 << 18, RECORD_MAX = 1 << 26, FIELDS_MAX = 10000 };
 
@@ -22,6 +25,19 @@ struct csv {
     int64_t n_fields;
 };
 
+/* A named pipe must not hold up the run, nor a device feed it for ever; and the file is read twice. */
+static tt_status open_regular(const char *path, FILE **out)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool regular = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    *out = regular ? fdopen(fd, "rb") : NULL;
+    if (*out) return TT_OK;
+    if (fd < 0 || regular) return tt_fail_errno("open the corpus manifest", path);
+    close(fd);
+    return tt_fail(TT_ERR_INPUT, "corpus manifest %s: is not a file", path);
+}
+
 tt_status csv_open(const char *path, csv **out)
 {
     TT_TRY(tt_alloc(1, sizeof **out, "a CSV file", out));
@@ -29,7 +45,7 @@ tt_status csv_open(const char *path, csv **out)
     c->path = path;
     c->line = 1;
     tt_status s = tt_alloc(READ_BYTES, 1, "a CSV file", &c->read);
-    if (s == TT_OK && !(c->file = fopen(path, "rbe"))) s = tt_fail_errno("open the corpus manifest", path);
+    if (s == TT_OK) s = open_regular(path, &c->file);
     if (s == TT_OK) {
         static const char mark[] = "\xEF\xBB\xBF";
         c->n = fread(c->read, 1, READ_BYTES, c->file);

@@ -10,8 +10,11 @@ tt_status list_folder(const tt_comm *comm, const char *path, tt_tracks *out);
 tt_status list_csv(const tt_comm *comm, const char *path, tt_tracks *out);
 tt_status list_shards(const tt_comm *comm, const char *pattern, tt_tracks *out);
 
-/** The shards of a pattern, sorted, each once, NUL-terminated in *names [*n bytes]; the same on every rank.
- * One that does not exist is warned of. free(). Collective. */
+/** Whether there are .tar files in a folder, not below it. Not collective. */
+bool folder_has_shards(const char *path);
+
+/** The shards of a pattern, or of a folder, sorted, each once, NUL-terminated in *names [*n bytes]; the same
+ * on every rank. One that does not exist is warned of. free(). Collective. */
 tt_status expand_shards(const tt_comm *comm, const char *pattern, char **names, int64_t *n);
 
 /** The tracks of one shard. A shard that is damaged gives those before the damage, with a warning. Not

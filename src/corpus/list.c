@@ -3,17 +3,48 @@
 #include "tutti/hash.h"
 #include "tutti/memory.h"
 
+#include <fts.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
-typedef enum format { FOLDER, CSV, TAR } format;
+typedef enum format { FOLDER, CSV, TAR, CSV_IN_FOLDER } format;
 
-static bool ends_with(const char *text, const char *end)
+static const char manifest_name[] = "manifest.csv";
+
+static bool is_folder(const char *path)
 {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcasecmp(text + n - m, end) == 0;
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* Whether a folder holds audio at any depth: the walk ends at the first. */
+static bool holds_audio(const char *path)
+{
+    bool found = false;
+    char *roots[] = {(char *)path, NULL};
+    FTS *walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, NULL);
+    for (FTSENT *e; !found && walk && (e = fts_read(walk));) {
+        if (e->fts_level > 0 && e->fts_name[0] == '.')
+            fts_set(walk, e, FTS_SKIP);
+        else
+            found = e->fts_info != FTS_D && e->fts_info != FTS_DP && audio_stem(e->fts_name) >= 0;
+    }
+    if (walk) fts_close(walk);
+    return found;
+}
+
+/* A folder may be a corpus by itself, or hold the manifest or the shards of one. */
+static format detect_in_folder(const char *path)
+{
+    char *manifest = NULL;
+    struct stat info;
+    bool listed = tt_format(&manifest, "%s/%s", path, manifest_name) == TT_OK && stat(manifest, &info) == 0 &&
+                  S_ISREG(info.st_mode);
+    free(manifest);
+    if (listed) return CSV_IN_FOLDER;
+    return folder_has_shards(path) && !holds_audio(path) ? TAR : FOLDER;
 }
 
 /* What a path is: a folder and a .csv by what is there, shards also by a pattern that names no file. */
@@ -22,7 +53,11 @@ static tt_status detect(const char *path, format *out)
     struct stat info;
     bool there = stat(path, &info) == 0;
     int code = errno;
-    *out = there && S_ISDIR(info.st_mode) ? FOLDER : ends_with(path, ".csv") ? CSV : TAR;
+    if (there && S_ISDIR(info.st_mode)) {
+        *out = detect_in_folder(path);
+        return TT_OK;
+    }
+    *out = has_ending(path, ".csv") ? CSV : TAR;
     if (!there && (*out == CSV || !strstr(path, ".tar") || code == EACCES))
         return tt_fail(TT_ERR_IO, "corpus %s: %s", path, strerror(code));
     if (*out == TAR && !strstr(path, ".tar") && !strstr(path, ".tgz")) *out = CSV;
@@ -36,7 +71,7 @@ static tt_status choose(const tt_corpus_params *params, format *out)
     if (!params->path || !params->path[0]) return tt_fail(TT_ERR_CONFIG, "corpus.path: is empty");
     for (int i = 0; i < 3; i++)
         if (strcmp(wanted, names[i]) == 0) {
-            *out = (format)i;
+            *out = i == CSV && is_folder(params->path) ? CSV_IN_FOLDER : (format)i;
             return TT_OK;
         }
     if (strcmp(wanted, "auto") == 0) return detect(params->path, out);
@@ -56,6 +91,16 @@ static tt_status choose_together(const tt_comm *comm, const tt_corpus_params *pa
     return TT_OK;
 }
 
+static tt_status list_csv_in(const tt_comm *comm, const char *folder, tt_tracks *out)
+{
+    char *path;
+    bool slash = has_ending(folder, "/");
+    TT_TRY(tt_agree(comm, tt_format(&path, "%s%s%s", folder, slash ? "" : "/", manifest_name)));
+    tt_status s = list_csv(comm, path, out);
+    free(path);
+    return s;
+}
+
 tt_status tt_corpus_list(const tt_comm *comm, const tt_corpus_params *params, tt_tracks *out)
 {
     *out = (tt_tracks){0};
@@ -63,6 +108,7 @@ tt_status tt_corpus_list(const tt_comm *comm, const tt_corpus_params *params, tt
     TT_TRY(choose_together(comm, params, &f));
     if (f == FOLDER) TT_TRY(list_folder(comm, params->path, out));
     if (f == CSV) TT_TRY(list_csv(comm, params->path, out));
+    if (f == CSV_IN_FOLDER) TT_TRY(list_csv_in(comm, params->path, out));
     if (f == TAR) TT_TRY(list_shards(comm, params->path, out));
     if (out->total > 0) return TT_OK;
     tt_tracks_free(out);

@@ -4,6 +4,7 @@
 #include "tutti/log.h"
 #include "tutti/memory.h"
 
+#include <dirent.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +18,44 @@ static tt_status add_name(buffer *b, const char *name)
     return buffer_add(b, name, (int64_t)strlen(name) + 1);
 }
 
-/* Names that a pattern without braces stands for: itself where such a file exists, or what glob() finds. */
+/* The next .tar file of a folder, NULL at the end. */
+static const char *next_shard(DIR *dir)
+{
+    for (struct dirent *e; (e = readdir(dir));)
+        if (e->d_name[0] != '.' && e->d_type != DT_DIR && has_ending(e->d_name, ".tar")) return e->d_name;
+    return NULL;
+}
+
+bool folder_has_shards(const char *path)
+{
+    DIR *dir = opendir(path);
+    bool found = dir && next_shard(dir);
+    if (dir) closedir(dir);
+    return found;
+}
+
+static tt_status add_folder(buffer *b, const char *path)
+{
+    DIR *dir = opendir(path);
+    if (!dir) return tt_fail_errno("read the folder of shards", path);
+    tt_status s = TT_OK;
+    for (const char *name; s == TT_OK && (name = next_shard(dir));) {
+        char *full;
+        s = tt_format(&full, "%s%s%s", path, has_ending(path, "/") ? "" : "/", name);
+        if (s == TT_OK) s = add_name(b, full);
+        free(full);
+    }
+    closedir(dir);
+    return s;
+}
+
+/* Names that a pattern without braces stands for: itself where such a file exists, the shards of a folder, or
+ * what glob() finds. */
 static tt_status add_matches(buffer *b, const char *pattern)
 {
     struct stat info;
-    if (stat(pattern, &info) == 0) return add_name(b, pattern);
+    if (stat(pattern, &info) == 0)
+        return S_ISDIR(info.st_mode) ? add_folder(b, pattern) : add_name(b, pattern);
     if (!strpbrk(pattern, "*?[")) {
         tt_warn("shard %s: %s, left out", pattern, strerror(errno));
         return TT_OK;
@@ -75,8 +109,9 @@ static tt_status expand_all(const char *patterns, buffer *b)
 {
     struct stat info;
     int64_t left = SHARDS_MAX;
-    if (stat(patterns, &info) == 0) return add_name(b, patterns);
-    for (const char *at = patterns;; at++) {
+    bool one_name = stat(patterns, &info) == 0;
+    if (one_name) TT_TRY(add_matches(b, patterns));
+    for (const char *at = patterns; !one_name; at++) {
         size_t n = strcspn(at, ",");
         char *one;
         TT_TRY(tt_format(&one, "%.*s", (int)n, at));

@@ -290,7 +290,12 @@ tt_status read_shard(const char *path, track_list *list)
 {
     shard s = {.path = path};
     struct stat info;
-    if (stat(path, &info) == 0) s.modified = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+    bool there = stat(path, &info) == 0;
+    if (there && !S_ISREG(info.st_mode)) { /* to open a named pipe is to wait for its writer */
+        tt_warn("shard %s: is not a file, left out", path);
+        return TT_OK;
+    }
+    if (there) s.modified = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
     tt_status status = refuse_compressed(path);
     if (status == TT_OK) status = read_members(&s);
     if (status == TT_OK) status = add_groups(&s, list);

@@ -168,6 +168,12 @@ void stat_audio(tt_track *track)
     track->modified = there ? (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec : 0;
 }
 
+bool has_ending(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcasecmp(text + n - m, end) == 0;
+}
+
 int64_t audio_stem(const char *name)
 {
     static const char *const extensions[] = {"wav",  "flac", "ogg", "oga", "opus", "mp3", "aif",

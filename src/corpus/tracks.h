@@ -56,6 +56,9 @@ tt_status read_lyrics(const char *path, char **text);
 /** Stat the audio of a plain file: bytes and modified; zeros if it is not there. */
 void stat_audio(tt_track *track);
 
+/** Whether a text ends so, upper and lower case alike. */
+bool has_ending(const char *text, const char *end);
+
 /** Bytes of `name` before its extension, if that is one of audio that can be read; -1 otherwise. */
 int64_t audio_stem(const char *name);
 

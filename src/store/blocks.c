@@ -4,8 +4,6 @@
 #include "tutti/memory.h"
 
 #include <stdlib.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 enum { BUFFER_BYTES = 8 << 20, GROUP_BLOCKS = 8192 };
 
@@ -32,18 +30,17 @@ static bool checksums_move(const column *c, int64_t begin, int64_t n, uint64_t *
 
 /* A block being read: whole into the buffer, or piece by piece through it. */
 typedef struct stream {
-    XXH3_state_t hash;
+    tt_checksum_sum *sum; /**< NULL: pieces go side by side instead of each over the last */
     char *buffer;
     size_t element;
-    bool whole; /**< pieces go side by side instead of each over the last */
 } stream;
 
 static tt_status stream_piece(void *context, const column *c, const piece *p)
 {
     stream *s = context;
-    char *to = s->whole ? s->buffer + p->at * (int64_t)s->element : s->buffer;
+    char *to = s->sum ? s->buffer : s->buffer + p->at * (int64_t)s->element;
     if (!piece_read(c, p, c->memory, to)) return h5_fail(TT_ERR_IO, "cannot read %s", c->shape.name);
-    if (!s->whole) XXH3_64bits_update(&s->hash, to, (size_t)p->elements * s->element);
+    if (s->sum) tt_checksum_add(s->sum, to, (size_t)p->elements * s->element);
     return TT_OK;
 }
 
@@ -51,19 +48,19 @@ static tt_status stream_piece(void *context, const column *c, const piece *p)
 static tt_status checksum_large(stream *s, const column *c, int64_t block, uint64_t *sum)
 {
     tt_range r = block_rows(c, block);
-    s->whole = false;
-    XXH3_64bits_reset(&s->hash);
-    TT_TRY(for_pieces(c, r.begin, r.end - r.begin, BUFFER_BYTES / (int64_t)s->element, stream_piece, s));
-    *sum = XXH3_64bits_digest(&s->hash);
-    if (*sum == 0) *sum = 1;
-    return TT_OK;
+    TT_TRY(tt_checksum_new(&s->sum));
+    tt_status status =
+        for_pieces(c, r.begin, r.end - r.begin, BUFFER_BYTES / (int64_t)s->element, stream_piece, s);
+    *sum = tt_checksum_get(s->sum);
+    tt_checksum_free(s->sum);
+    s->sum = NULL;
+    return status;
 }
 
 /* Checksums of blocks [begin, end) that fit the buffer together. */
 static tt_status checksum_group(stream *s, const column *c, int64_t begin, int64_t end, uint64_t *sums)
 {
     int64_t first = block_rows(c, begin).begin, last = block_rows(c, end - 1).end;
-    s->whole = true;
     TT_TRY(for_pieces(c, first, last - first, BUFFER_BYTES / (int64_t)s->element, stream_piece, s));
     for (int64_t b = begin; b < end; b++) {
         tt_range r = block_rows(c, b);

@@ -211,7 +211,7 @@ tt_status column_need(tt_store *store, const char *name, column **out)
 
 tt_status column_check_range(const tt_store *store, const column *c, int64_t first, int64_t count)
 {
-    if (first >= 0 && count >= 0 && first <= c->shape.dims[0] - count) return TT_OK;
+    if (count == 0 || (first >= 0 && count > 0 && first <= c->shape.dims[0] - count)) return TT_OK;
     return tt_fail(TT_ERR_INTERNAL, "%s: rows %lld to %lld are not in %s, which has %lld", store_file(store),
                    (long long)first, (long long)(first + count), c->shape.name, (long long)c->shape.dims[0]);
 }

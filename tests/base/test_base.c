@@ -61,6 +61,13 @@ static void test_hash_frames_fields(void **state)
     tt_hash_print(&a, text);
     assert_int_equal(strlen(text), 32);
     assert_true(tt_checksum("", 0) != 0);
+    tt_checksum_sum *sum;
+    assert_ok(tt_checksum_new(&sum));
+    assert_true(tt_checksum_get(sum) == tt_checksum("", 0));
+    tt_checksum_add(sum, "ab", 2);
+    tt_checksum_add(sum, "c", 1);
+    assert_true(tt_checksum_get(sum) == tt_checksum("abc", 3));
+    tt_checksum_free(sum);
 }
 
 static void test_seconds_in_words(void **state)

@@ -149,6 +149,54 @@ static void test_patterns(void **state)
     free(dir);
 }
 
+/* As a synthetic corpus is written: the folder stands for the manifest, or for the shards, in it. */
+static void test_folders_of_them(void **state)
+{
+    (void)state;
+    char *dir = fresh_folder("folders-of"), path[4][4096];
+    static const char *const names[] = {"shards, [1]", "listed", "music", "pipes"};
+    for (int i = 0; i < 4; i++) snprintf(path[i], sizeof path[i], "%s/%s", dir, names[i]);
+    if (world.rank == 0) {
+        const member one[] = {{"a.wav", "1"}, {"b.wav", "2"}}, two[] = {{"c.wav", "3"}};
+        put_text(path[0], "notes/README.txt", "about");
+        put_text(path[0], ".hidden/x.wav", "not looked at");
+        put_tar(path[0], "2.tar", "ustar", one, 2);
+        put_tar(path[0], "10.TAR", "ustar", two, 1);
+        put_text(path[0], ".3.tar.part", "unfinished");
+        put_text(path[1], "manifest.csv", "path,genre\nin/a.wav,rock\n");
+        put_text(path[1], "in/a.wav", "1");
+        put_text(path[1], "in/b.wav", "2");
+        put_text(path[2], "rock/a.wav", "1");
+        put_tar(path[2], "backup.tar", "ustar", one, 2);
+        mkdir(path[3], 0777);
+        char pipe_name[8200];
+        snprintf(pipe_name, sizeof pipe_name, "%s/a.tar", path[3]);
+        assert_int_equal(mkfifo(pipe_name, 0666), 0);
+        snprintf(pipe_name, sizeof pipe_name, "%s/manifest.csv", path[3]);
+        assert_int_equal(mkfifo(pipe_name, 0666), 0);
+    }
+    MPI_Barrier(world.mpi);
+    static const int64_t found[] = {3, 1, 1};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(list_count(path[i]), found[i]);
+        check_ranks_agree(path[i], "auto");
+    }
+    check_ranks_agree(path[0], "tar");
+    check_ranks_agree(path[1], "csv");
+    tt_tracks t;
+    assert_ok(list_alone(path[1], "folder", &t));
+    assert_int_equal(t.total, 2);
+    tt_tracks_free(&t);
+    assert_ok(list_alone(path[0], "auto", &t));
+    assert_string_equal(t.v[2].id, "c");
+    tt_tracks_free(&t);
+    assert_int_equal(list_alone(path[3], "csv", &t), TT_ERR_INPUT); /* and do not wait for writers */
+    assert_int_equal(list_alone(path[3], "tar", &t), TT_ERR_INPUT);
+    assert_int_equal(list_alone(path[2], "csv", &t), TT_ERR_IO);
+    assert_int_equal(list_alone(path[1], "tar", &t), TT_ERR_IO);
+    free(dir);
+}
+
 /* Cut or overwritten anywhere: what stands before the damage is kept. */
 static void test_damage(void **state)
 {
@@ -252,7 +300,8 @@ static void test_three_forms(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_dialects), cmocka_unit_test(test_patterns),    cmocka_unit_test(test_damage),
-    cmocka_unit_test(test_errors),   cmocka_unit_test(test_three_forms),
+    cmocka_unit_test(test_dialects),    cmocka_unit_test(test_patterns),
+    cmocka_unit_test(test_damage),      cmocka_unit_test(test_errors),
+    cmocka_unit_test(test_three_forms), cmocka_unit_test(test_folders_of_them),
 };
 TT_TEST_MAIN(cases)

@@ -431,6 +431,7 @@ static void test_whole_blocks_only(void **state)
     assert_int_equal(tt_store_write(store, "/f64", 256, 45, x), TT_ERR_INTERNAL);
     assert_int_equal(tt_store_write(store, "/none", 0, 1, x), TT_ERR_INPUT);
     assert_ok(tt_store_write(store, "/f64", 300, 0, NULL));
+    assert_ok(tt_store_write(store, "/f64", 512, 0, NULL)); /* a rank beyond the last row */
     tt_store_close(store);
     MPI_Barrier(world.mpi);
     if (world.rank == 0) unlink(scratch("blocks.h5.part"));
