@@ -24,8 +24,8 @@ typedef struct tt_audio tt_audio;
 
 /** Read the header of a track's audio. Never fails the run: *status says what is wrong with the track and
  *  tt_message() holds a line about it; what the header says is in *info also for a broken track, with seconds
- * and frames 0 if nothing can be decoded. A file whose header has no length (a stream written to a pipe) is
- * decoded once to count. Not collective. @return TT_OK or TT_ERR_MEMORY */
+ * and frames 0 if nothing can be decoded. A file whose header has no length (a stream written to a pipe, MPEG
+ * audio without a Xing header) is decoded once to count. Not collective. @return TT_OK or TT_ERR_MEMORY */
 tt_status tt_audio_probe(const tt_track *track, tt_audio_info *info, tt_track_status *status);
 
 /** Open for decoding to mono at `sample_rate` (channels averaged; soxr HQ where the rate differs; the first
@@ -41,8 +41,7 @@ tt_status tt_audio_open(const tt_track *track, int sample_rate, tt_audio **out, 
  * given as 0; calls before and after are not touched). Not collective. @return TT_OK or TT_ERR_INTERNAL */
 tt_status tt_audio_read(tt_audio *audio, float *samples, int64_t n, int64_t *got, tt_track_status *status);
 
-/** Frames the header announces, at the target rate (rounded down); for MPEG audio without a length, an
- * estimate. */
+/** Frames the header announces, or that were counted, at the target rate (rounded down). */
 int64_t tt_audio_frames(const tt_audio *audio);
 
 void tt_audio_close(tt_audio *audio);

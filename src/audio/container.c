@@ -43,9 +43,11 @@ static bool is_placeholder(uint64_t size, int bytes)
 static void patch_size(source *src, const family *f, int64_t body)
 {
     uint64_t left = (uint64_t)(src->bytes - body);
-    if (left > UINT32_MAX) return;
-    src->patch_at = f->big_endian ? body - 4 : body - f->size_bytes;
-    for (int i = 0; i < 4; i++) src->patch[i] = (unsigned char)(left >> 8 * (f->big_endian ? 3 - i : i));
+    if (f->size_bytes == 4 && left > UINT32_MAX) return;
+    src->patch_at = body - f->size_bytes;
+    src->patch_n = f->size_bytes;
+    for (int i = 0; i < src->patch_n; i++)
+        src->patch[i] = (unsigned char)(left >> 8 * (f->big_endian ? src->patch_n - 1 - i : i));
 }
 
 /* A WAV that was written to a pipe and says 0 bytes of audio with nothing behind them: all that follows is
@@ -79,10 +81,9 @@ static void check_chunks(source *src, const family *f)
             bool is_long = memcmp(f->magic, "RF64", 4) == 0 && size == UINT32_MAX;
             if (is_long) size = long_size(src);
             if (size == 0 && is_unclosed(src, f, body, file_size)) patch_size(src, f, body);
-            if (is_placeholder(size, is_long ? 8 : f->size_bytes) || size <= (uint64_t)(src->bytes - body))
-                return;
-            src->cut = true;
-            if (f->magic[0] == 'c') patch_size(src, f, body); /* libsndfile refuses a shortened CAF */
+            if (size <= (uint64_t)(src->bytes - body)) return;
+            src->cut = !is_placeholder(size, is_long ? 8 : f->size_bytes);
+            if (f->magic[0] == 'c') patch_size(src, f, body); /* libsndfile refuses a shortened or open CAF */
             return;
         }
         if (size > (uint64_t)(src->bytes - body)) return;
@@ -120,6 +121,18 @@ static void check_ogg(source *src)
             return;
         }
     src->cut = true;
+}
+
+bool mpeg_has_length(source *src)
+{
+    unsigned char head[10], first[4096];
+    int64_t at = 0;
+    while (source_peek(src, at, head, 10) == 10 && memcmp(head, "ID3", 3) == 0)
+        at += 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]) + (head[5] & 0x10 ? 10 : 0);
+    int64_t n = source_peek(src, at, first, sizeof first);
+    for (int64_t i = 0; i + 8 <= n; i++)
+        if (memcmp(first + i, "Xing", 4) == 0 || memcmp(first + i, "Info", 4) == 0) return first[i + 7] & 1;
+    return false;
 }
 
 void container_check(source *src)

@@ -55,6 +55,14 @@ static int64_t block_frames(int channels)
     return n < 1 ? 1 : n > BLOCK_FRAMES ? BLOCK_FRAMES : n;
 }
 
+/* Whether the decoder gave up before the end. MPEG audio may carry tags behind it, which are not decoded. */
+static bool gave_up(const sound *s)
+{
+    int64_t left = s->src->bytes - s->src->at;
+    return sf_error(s->file) != SF_ERR_NO_ERROR || s->src->error != 0 ||
+           (s->rough && left > SOURCE_BUFFER + s->src->bytes / 200);
+}
+
 /* The length of a file whose header does not tell it: decode it all. Rare: streams written to a pipe. */
 static tt_status count_frames(sound *s, int64_t *frames)
 {
@@ -79,7 +87,14 @@ tt_status tt_audio_probe(const tt_track *track, tt_audio_info *info, tt_track_st
         snprintf(info->format, sizeof info->format, "%s", format_name(s.info.format));
     }
     bool readable = code == TT_OK && *status <= TT_CLIP_SOFT;
-    if (readable && s.unknown) code = count_frames(&s, &info->frames);
+    if (readable && s.unknown) {
+        code = count_frames(&s, &info->frames);
+        if (code == TT_OK && *status == TT_TRACK_OK && gave_up(&s)) {
+            *status = TT_TRACK_TRUNCATED;
+            tt_fail(TT_ERR_INPUT, "%s: the data ends early or is damaged after %.2f s", s.src->name,
+                    (double)info->frames / info->sample_rate);
+        }
+    }
     if (readable && info->frames == 0) {
         *status = TT_TRACK_DAMAGED;
         tt_fail(TT_ERR_INPUT, "%s: no sample could be decoded", s.src->name);
@@ -173,20 +188,22 @@ static void drop_bad(tt_audio *a)
     }
 }
 
-/* How a stream that gives no more samples has ended. MPEG audio announces its length by a guess from its
- * bytes: there a few frames, or one in 200, may be missing. Ogg's page marks may be off by less than a block,
+/* How a stream that gives no more samples has ended. Of MPEG audio a few frames, or one in 200, may
+ * be missing. Ogg's page marks may be off by less than a block,
  * as music that is sold shows; that an Ogg file is cut short is seen by its last page. */
 static tt_track_status judge_end(const tt_audio *a)
 {
     const sound *s = &a->sound;
     int64_t missing = s->info.frames == SF_COUNT_MAX ? 0 : s->info.frames - a->decoded;
     bool ogg = (s->info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_OGG;
-    int64_t slack = s->estimated ? 3 * 1152 + s->info.frames / 200 : ogg ? 4096 : 0;
-    bool failed = sf_error(s->file) != SF_ERR_NO_ERROR || s->src->error != 0;
-    if (a->decoded > 0 && missing <= slack && !failed && !s->src->cut) return TT_TRACK_OK;
+    int64_t slack = s->rough ? 3 * 1152 + s->info.frames / 200 : ogg ? 4096 : 0;
+    if (a->decoded > 0 && missing <= slack && !gave_up(s) && !s->src->cut) return TT_TRACK_OK;
     const char *why = s->src->error ? strerror(s->src->error) : "the data ends early or is damaged";
-    tt_fail(TT_ERR_INPUT, "%s: %s after %.2f s of %.2f s", s->src->name, why, (double)a->decoded / a->from,
-            (double)a->frames / a->to);
+    if (missing > 0)
+        tt_fail(TT_ERR_INPUT, "%s: %s after %.2f s of %.2f s", s->src->name, why,
+                (double)a->decoded / a->from, (double)a->frames / a->to);
+    else
+        tt_fail(TT_ERR_INPUT, "%s: %s after %.2f s", s->src->name, why, (double)a->decoded / a->from);
     return a->decoded > 0 ? TT_TRACK_TRUNCATED : TT_TRACK_DAMAGED;
 }
 

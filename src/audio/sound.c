@@ -86,7 +86,7 @@ static tt_track_status refuse(const sound *s)
 
 static tt_track_status judge_header(sound *s)
 {
-    const SF_INFO *info = &s->info;
+    SF_INFO *info = &s->info;
     if (info->channels < 1 || info->samplerate < RATE_MIN || info->samplerate > RATE_MAX) {
         tt_fail(TT_ERR_INPUT, "%s: the header says %d channels at %d Hz, which no music has", s->src->name,
                 info->channels, info->samplerate);
@@ -96,7 +96,8 @@ static tt_track_status judge_header(sound *s)
         tt_fail(TT_ERR_INPUT, "%s: holds no samples", s->src->name);
         return TT_TRACK_EMPTY;
     }
-    s->estimated = (info->format & SF_FORMAT_TYPEMASK) == SF_FORMAT_MPEG;
+    s->rough = (info->format & SF_FORMAT_TYPEMASK) == SF_FORMAT_MPEG;
+    if (s->rough && !mpeg_has_length(s->src)) info->frames = SF_COUNT_MAX;
     s->unknown = info->frames / FRAMES_PER_BYTE_MAX > s->src->bytes;
     if (!s->src->cut) return TT_TRACK_OK;
     tt_fail(TT_ERR_INPUT, "%s: ends before its header says", s->src->name);

@@ -12,8 +12,8 @@ typedef struct sound {
     SNDFILE *file; /**< NULL unless the status was soft */
     FILE *null;    /**< where the MPEG decoder's remarks go; owned */
     SF_INFO info;
-    bool estimated; /**< info.frames is a guess (MPEG audio has no length of its own) */
-    bool unknown;   /**< info.frames is SF_COUNT_MAX, or more than the bytes can hold */
+    bool rough;   /**< info.frames may be off by a little, as MPEG audio's is */
+    bool unknown; /**< info.frames is SF_COUNT_MAX, or more than the bytes can hold */
 } sound;
 
 /** Open and look at the header. *status as tt_audio_open(). @return TT_OK or TT_ERR_MEMORY. sound_close()

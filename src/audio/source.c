@@ -82,7 +82,7 @@ static void fill_buffer(source *src, int64_t at)
 
 static void apply_patch(const source *src, int64_t at, unsigned char *data, int64_t n)
 {
-    for (int64_t i = 0; src->patch_at >= 0 && i < (int64_t)sizeof src->patch; i++) {
+    for (int64_t i = 0; src->patch_at >= 0 && i < src->patch_n; i++) {
         int64_t k = src->patch_at + i - at;
         if (k >= 0 && k < n) data[k] = src->patch[i];
     }

@@ -13,7 +13,8 @@ typedef struct source {
     bool cut;             /**< the audio ends before its container says (see container_check) */
     int error;            /**< errno of the last read that failed, or 0 */
     int64_t patch_at;     /**< where `patch` stands instead of what the file says; -1 for nowhere */
-    unsigned char patch[4];
+    int patch_n;          /**< bytes of it */
+    unsigned char patch[8];
     int64_t buffer_at, buffer_n; /**< what the buffer holds */
     unsigned char *buffer;       /**< [SOURCE_BUFFER] owned */
     char *name;                  /**< "FILE" or "SHARD: MEMBER", for messages; owned */
@@ -30,7 +31,11 @@ int64_t source_peek(source *src, int64_t at, void *data, int64_t n);
 void source_close(source *src);
 
 /** Compare what the container says of its length with what is there: sets src->cut, and mends a WAV whose
- * writer could not seek back to fill in the length. */
+ * writer could not seek back to fill in the length, and a CAF that is cut short or was never closed. */
 void container_check(source *src);
+
+/** Whether MPEG audio says its number of frames (a Xing or Info header in its first frame, behind ID3 tags).
+ * Without one, decoders guess from the bytes, cover art included. */
+bool mpeg_has_length(source *src);
 
 #endif

@@ -46,6 +46,8 @@ void tt_log(tt_log_level level, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    for (char *c = line; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?'; /* names of files may hold anything */
     tt_log_clear_bar();
     fprintf(stderr, "tutti: %s%s\n", prefix[level], line);
 }

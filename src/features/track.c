@@ -9,6 +9,7 @@
 
 /** What is read of a track: the samples of the clip at hand. */
 typedef struct reader {
+    const tt_track *track;
     tt_audio *audio;
     float *samples; /**< [length] */
     int64_t length, hop;
@@ -18,6 +19,17 @@ typedef struct reader {
     tt_track_status status; /**< of the track so far */
     char message[MESSAGE_BYTES];
 } reader;
+
+/** The present message without the name of the track that it begins with: /failures/path has that. */
+static const char *reason(const tt_track *track)
+{
+    const char *text = tt_message(), *const names[] = {track->shard, track->path};
+    for (int i = 0; i < 2; i++) {
+        size_t n = strlen(names[i]);
+        if (n > 0 && strncmp(text, names[i], n) == 0 && strncmp(text + n, ": ", 2) == 0) text += n + 2;
+    }
+    return text;
+}
 
 /** What became of the clips of a track. */
 typedef struct tally {
@@ -37,7 +49,7 @@ static tt_status read_more(reader *r, int64_t n)
     if (status == TT_TRACK_NON_FINITE) r->bad = r->have;
     if (r->status == TT_TRACK_OK) {
         r->status = status;
-        snprintf(r->message, sizeof r->message, "%s", tt_message());
+        snprintf(r->message, sizeof r->message, "%s", reason(r->track));
     }
     return TT_OK;
 }
@@ -118,7 +130,7 @@ static tt_status read_clips(extractor *e, reader *r, int64_t index, int64_t firs
 }
 
 /** The track's status and message from what became of its clips. */
-static int32_t conclude(reader *r, const tt_track *track, int64_t clips, const tally *t)
+static int32_t conclude(reader *r, int64_t clips, const tally *t)
 {
     if (t->valid == clips && r->status != TT_TRACK_TRUNCATED) {
         if (t->silent == clips) {
@@ -136,7 +148,7 @@ static int32_t conclude(reader *r, const tt_track *track, int64_t clips, const t
     }
     if (r->message[0] == '\0')
         snprintf(r->message, sizeof r->message, "ends before the %.1f s that its header says",
-                 track->seconds);
+                 r->track->seconds);
     if (t->valid > 0) return TT_TRACK_TRUNCATED;
     return t->non_finite > 0 ? TT_TRACK_NON_FINITE : TT_TRACK_DAMAGED;
 }
@@ -157,7 +169,7 @@ static tt_status note_track(extractor *e, const tt_track *track, int64_t index)
     int32_t status = track->status;
     if (tt_track_status_valid(status)) {
         status = TT_TRACK_TOO_SHORT;
-        snprintf(message, sizeof message, "%.3g s is less than half of audio.clip_seconds (%g)",
+        snprintf(message, sizeof message, "%.6g s is less than half of audio.clip_seconds (%g)",
                  track->seconds, e->audio->clip_seconds);
     } else if (status != TT_TRACK_NO_AUDIO) {
         tt_audio_info info;
@@ -166,7 +178,7 @@ static tt_status note_track(extractor *e, const tt_track *track, int64_t index)
         if (now == TT_TRACK_OK)
             snprintf(message, sizeof message, "%s when it was scanned", tt_track_status_name(status));
         else
-            snprintf(message, sizeof message, "%s", tt_message());
+            snprintf(message, sizeof message, "%s", reason(track));
     }
     return rows_track(&e->rows, index, status, message);
 }
@@ -177,12 +189,23 @@ tt_status extract_track(extractor *e, const tt_track *track, int64_t index, int6
     tt_phase(e->phases, "decode");
     *finished = true;
     if (clips == 0) return note_track(e, track, index);
-    reader r = {.samples = e->samples, .length = tt_clip_samples(e->audio), .hop = tt_hop_samples(e->audio)};
+    reader r = {.track = track,
+                .samples = e->samples,
+                .length = tt_clip_samples(e->audio),
+                .hop = tt_hop_samples(e->audio)};
     tt_track_status opened = TT_TRACK_OK;
     TT_TRY(tt_audio_open(track, e->audio->sample_rate, &r.audio, &opened));
     if (!r.audio) {
         e->pulse.failures++;
-        return lose_track(e, index, first, clips, (int32_t)opened, tt_message());
+        return lose_track(e, index, first, clips, (int32_t)opened, reason(track));
+    }
+    if (opened != TT_TRACK_OK) {
+        r.status = opened;
+        snprintf(r.message, sizeof r.message, "%s", reason(track));
+    } else if (track->status == TT_TRACK_TRUNCATED) { /* seen by the scan, which decoded all of it */
+        r.status = TT_TRACK_TRUNCATED;
+        snprintf(r.message, sizeof r.message, "the data ends early or is damaged after %.2f s",
+                 track->seconds);
     }
     *finished = false;
     tally t = {0};
@@ -190,6 +213,6 @@ tt_status extract_track(extractor *e, const tt_track *track, int64_t index, int6
     tt_audio_close(r.audio);
     if (s != TT_OK || !*finished) return s;
     e->pulse.failures += t.valid == 0;
-    int32_t status = conclude(&r, track, clips, &t);
+    int32_t status = conclude(&r, clips, &t);
     return rows_track(&e->rows, index, status, r.message);
 }

@@ -339,7 +339,8 @@ static void test_decoders_are_quiet(void **state)
     assert_int_equal(written, 0);
 }
 
-/* A megabyte of ID3 tag before the music, as covers make it. */
+/* A megabyte of ID3 tag before the music, as covers make it; with and without the encoder's word on its
+ * length, for which the decoder would take the tag for music too. */
 static void test_large_tag(void **state)
 {
     (void)state;
@@ -350,13 +351,39 @@ static void test_large_tag(void **state)
     unsigned char *all = calloc(1, (size_t)(TAG + 10 + n));
     memcpy(all, "ID3\3\0\0", 6);
     for (int i = 0; i < 4; i++) all[6 + i] = (unsigned char)(TAG >> 7 * (3 - i) & 0x7f);
-    memcpy(all + 10 + TAG, bytes, (size_t)n);
-    write_bytes(path, all, TAG + 10 + n);
-    outcome o = outcome_of(path);
-    assert_status(o.worst, TT_TRACK_OK);
-    assert_near((double)o.got, FRAMES, 2400);
+    for (int told = 1; told >= 0; told--) {
+        memcpy(all + 10 + TAG, bytes, (size_t)n);
+        write_bytes(path, all, TAG + 10 + n);
+        outcome o = outcome_of(path);
+        assert_status(o.probe, TT_TRACK_OK);
+        assert_status(o.worst, TT_TRACK_OK);
+        assert_near(o.seconds, 3, 0.11);
+        assert_near((double)o.got, FRAMES, 2400);
+        unsigned char *word = memmem(bytes, (size_t)n, told ? "Info" : "none", 4);
+        if (!word) word = memmem(bytes, (size_t)n, "Xing", 4);
+        if (told) assert_non_null(word);
+        if (told) memcpy(word, "none", 4);
+    }
     unlink(path);
     free(all);
+    free(bytes);
+}
+
+/* A CAF that was written to a pipe says -1 bytes. */
+static void test_open_caf(void **state)
+{
+    (void)state;
+    const char *path = mine("open.caf"), *name = "open.caf";
+    int64_t n;
+    unsigned char *bytes = sound_bytes(SF_FORMAT_CAF | SF_FORMAT_PCM_16, &n);
+    unsigned char *data = memmem(bytes, (size_t)n, "data", 4);
+    assert_non_null(data);
+    memset(data + 4, 0xff, 8);
+    write_bytes(path, bytes, n);
+    outcome o = outcome_of(path);
+    assert_status(o.worst, TT_TRACK_OK);
+    assert_near((double)o.got, FRAMES, 0);
+    unlink(path);
     free(bytes);
 }
 
@@ -365,5 +392,6 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_cut_short),       cmocka_unit_test(test_wav_headers),
     cmocka_unit_test(test_non_finite),      cmocka_unit_test(test_flipped_bytes),
     cmocka_unit_test(test_large_tag),       cmocka_unit_test(test_decoders_are_quiet),
+    cmocka_unit_test(test_open_caf),
 };
 TT_TEST_MAIN(cases)
