@@ -26,7 +26,10 @@ tt_status tt_blocksum_push(tt_blocksum *sum, const void *partial);
  *  Not collective. NULL if out of memory. */
 void *tt_blocksum_next(tt_blocksum *sum);
 
-/** Take what was formed in tt_blocksum_next() as the next block. Not collective. */
+/** As tt_blocksum_next(), holding anything: for sums that write every element. */
+void *tt_blocksum_room(tt_blocksum *sum);
+
+/** Take what was formed in tt_blocksum_next() or tt_blocksum_room() as the next block. Not collective. */
 void tt_blocksum_commit(tt_blocksum *sum);
 
 /** The sums over all blocks of all ranks into out [m], the same bits on every rank and for every rank

@@ -23,6 +23,7 @@ static tt_status evaluate_files(const tt_comm *comm, cli_plain *plain, const tt_
                                 const char *truth, const char *output)
 {
     const char *specs[] = {job->input, job->labels, truth};
+    TT_TRY(cli_output_check(comm, output, specs, truth ? 3 : 2));
     TT_TRY(cli_plain_origin(comm, plain, "evaluate", "-", "", specs, truth ? 3 : 2));
     if (!truth) return tt_evaluate(comm, &plain->provenance, job, 1, NULL, 0, output);
     int32_t *label = NULL;

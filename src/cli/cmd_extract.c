@@ -37,6 +37,7 @@ static tt_status extract_plain(const tt_comm *comm, cli_stage *s, const char *co
     char *manifest = NULL;
     TT_TRY(cli_set(s, &room, "corpus.path=%s", corpus));
     tt_status status = cli_plain_load(comm, s, &plain);
+    if (status == TT_OK) status = cli_output_check(comm, output, &corpus, 1);
     if (status == TT_OK) status = tt_agree(comm, manifest_beside(output, &manifest));
     if (status == TT_OK) status = extract_from(comm, &plain, manifest, output, max_failures);
     free(manifest);

@@ -96,10 +96,11 @@ static tt_status run_plain(const tt_comm *comm, const cli_stage *s, const cli_st
                            const char *identity, const char *const *file, const void *data)
 {
     cli_plain plain;
+    int inputs = count_files(command) - 1;
     tt_status status = cli_plain_load(comm, s, &plain);
+    if (status == TT_OK) status = cli_output_check(comm, file[inputs], file, inputs);
     if (status == TT_OK)
-        status = cli_plain_origin(comm, &plain, command->name, command->prefixes, identity, file,
-                                  count_files(command) - 1);
+        status = cli_plain_origin(comm, &plain, command->name, command->prefixes, identity, file, inputs);
     if (status == TT_OK) status = command->plain(comm, &plain, file, data);
     cli_plain_free(&plain);
     return status;

@@ -33,6 +33,11 @@ typedef struct cli_plain {
 /** Load the settings. Collective. Free with cli_plain_free(), also on failure. */
 tt_status cli_plain_load(const tt_comm *comm, const cli_stage *s, cli_plain *out);
 
+/** Refuse an output that cannot be written, or that would replace the file of an input, before work is done
+ * for it. Rank 0 looks. Collective.
+ *  @param specs  [n_specs] inputs, "FILE" or "FILE.h5:/x" */
+tt_status cli_output_check(const tt_comm *comm, const char *output, const char *const *specs, int n_specs);
+
 /** Form the provenance of stage `name` over input files `specs`, the settings below `prefixes`, and `extra`.
  * Collective. */
 tt_status cli_plain_origin(const tt_comm *comm, cli_plain *plain, const char *name, const char *prefixes,

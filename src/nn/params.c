@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ALIGNED_FLOATS = 16 };
 
@@ -39,6 +40,15 @@ void tt_params_free(tt_params *params)
 tt_status tt_params_block(const tt_params *params, const char *what, float **out)
 {
     return tt_alloc(params->size, sizeof(float), what, out);
+}
+
+void tt_params_clear_padding(const tt_params *params, float *block)
+{
+    for (int i = 0; i < params->n; i++) {
+        const tt_tensor *t = &params->tensor[i];
+        int64_t from = t->offset + t->count, to = i + 1 < params->n ? t[1].offset : params->size;
+        memset(block + from, 0, (size_t)(to - from) * sizeof *block);
+    }
 }
 
 const tt_tensor *tt_params_non_finite(const tt_params *params, const float *block)

@@ -35,6 +35,9 @@ void tt_params_free(tt_params *params);
 /** A zeroed block. Free with free(). @return TT_OK or TT_ERR_MEMORY */
 tt_status tt_params_block(const tt_params *params, const char *what, float **out);
 
+/** Zero what lies between the tensors of a block that held anything. */
+void tt_params_clear_padding(const tt_params *params, float *block);
+
 /** The first tensor with an element that is Inf or NaN in `block`, NULL if all are finite. */
 const tt_tensor *tt_params_non_finite(const tt_params *params, const float *block);
 

@@ -69,14 +69,18 @@ void tt_blocksum_free(tt_blocksum *sum)
     free(sum);
 }
 
-void *tt_blocksum_next(tt_blocksum *sum)
+void *tt_blocksum_room(tt_blocksum *sum)
 {
     char **slot = &sum->value[sum->nodes];
-    if (*slot)
-        memset(*slot, 0, (size_t)sum->m * sum->bytes);
-    else if (tt_alloc(sum->m, sum->bytes, "sums over blocks", slot) != TT_OK)
-        return NULL;
+    if (!*slot && tt_alloc(sum->m, sum->bytes, "sums over blocks", slot) != TT_OK) return NULL;
     return *slot;
+}
+
+void *tt_blocksum_next(tt_blocksum *sum)
+{
+    void *slot = tt_blocksum_room(sum);
+    if (slot) memset(slot, 0, (size_t)sum->m * sum->bytes);
+    return slot;
 }
 
 static int siblings(const node *left, const node *right)
@@ -104,7 +108,7 @@ void tt_blocksum_commit(tt_blocksum *sum)
 
 tt_status tt_blocksum_push(tt_blocksum *sum, const void *partial)
 {
-    void *slot = tt_blocksum_next(sum);
+    void *slot = tt_blocksum_room(sum);
     if (!slot) return TT_ERR_MEMORY;
     memcpy(slot, partial, (size_t)sum->m * sum->bytes);
     tt_blocksum_commit(sum);
@@ -164,16 +168,20 @@ static tt_range slice(const tt_blocksum *sum, int size, int r)
     return tt_partition(sum->m, 64, size, r);
 }
 
-/* Send every rank its slice of this rank's nodes; `arrived` gets all ranks' nodes over this rank's slice. */
+/* Send every other rank its slice of this rank's nodes; `arrived` gets the others' nodes over this rank's
+ * slice, in rank order. */
 static tt_status scatter_slices(const tt_blocksum *sum, const tt_comm *comm, char **arrived)
 {
     int64_t *count = NULL;
     char *packed = NULL;
+    tt_range mine = slice(sum, comm->size, comm->rank);
+    int64_t others = sum->m - (mine.end - mine.begin);
     tt_status s = tt_alloc(2 * comm->size, sizeof *count, "sums over blocks", &count);
-    if (s == TT_OK) s = tt_alloc(sum->nodes * sum->m, sum->bytes, "sums over blocks", &packed);
+    if (s == TT_OK) s = tt_alloc(sum->nodes * others, sum->bytes, "sums over blocks", &packed);
     s = tt_agree(comm, s);
     char *to = packed;
     for (int r = 0; s == TT_OK && r < comm->size; r++) {
+        if (r == comm->rank) continue;
         tt_range part = slice(sum, comm->size, r);
         size_t bytes = (size_t)(part.end - part.begin) * sum->bytes;
         count[r] = (int64_t)bytes * sum->nodes;
@@ -204,15 +212,23 @@ static tt_status gather_slices(const tt_blocksum *sum, const tt_comm *comm, cons
     return TT_OK;
 }
 
-/* The tree is finished slice by slice: `arrived` holds all nodes over this rank's slice. */
-static tt_status fold_slice(const tt_blocksum *sum, const tt_comm *comm, forest *f, char *arrived)
+/* The tree is finished slice by slice, this rank's own nodes where they lie and the others' in `arrived`;
+ * *out is where this rank's slice of the sum came to be. */
+static tt_status fold_slice(const tt_blocksum *sum, const tt_comm *comm, const forest *f, char *arrived,
+                            char **out)
 {
     tt_range part = slice(sum, comm->size, comm->rank);
     int64_t width = part.end - part.begin;
     char **value = NULL;
     TT_TRY(tt_alloc(f->total, sizeof *value, "sums over blocks", &value));
-    for (int i = 0; i < f->total; i++) value[i] = arrived + (size_t)i * (size_t)width * sum->bytes;
+    for (int r = 0, k = 0; r < comm->size; r++)
+        for (int i = 0; i < f->count[r]; i++, k++) {
+            bool own = r == comm->rank;
+            value[k] = own ? sum->value[i] + (size_t)part.begin * sum->bytes : arrived;
+            if (!own) arrived += (size_t)width * sum->bytes;
+        }
     if (width > 0) fold(f->node, value, f->total, width, sum->bytes);
+    *out = value[0];
     free(value);
     return TT_OK;
 }
@@ -220,7 +236,7 @@ static tt_status fold_slice(const tt_blocksum *sum, const tt_comm *comm, forest 
 static tt_status finish(tt_blocksum *sum, const tt_comm *comm, char *out)
 {
     forest f = {0};
-    char *arrived = NULL;
+    char *arrived = NULL, *mine = NULL;
     tt_status s = gather_forest(sum, comm, &f);
     if (s == TT_OK && f.total == 0) {
         memset(out, 0, (size_t)sum->m * sum->bytes);
@@ -228,8 +244,8 @@ static tt_status finish(tt_blocksum *sum, const tt_comm *comm, char *out)
         return TT_OK;
     }
     if (s == TT_OK) s = scatter_slices(sum, comm, &arrived);
-    if (s == TT_OK) s = tt_agree(comm, fold_slice(sum, comm, &f, arrived));
-    if (s == TT_OK) s = gather_slices(sum, comm, arrived, out);
+    if (s == TT_OK) s = tt_agree(comm, fold_slice(sum, comm, &f, arrived, &mine));
+    if (s == TT_OK) s = gather_slices(sum, comm, mine, out);
     free(arrived);
     free_forest(&f);
     return s;

@@ -151,6 +151,7 @@ tt_vae_loss tt_vae_step(const tt_vae *vae, const float *block, double beta, int6
     const float *y = forward(vae, block, middle, vae->n_layers, work->z, work);
     tt_vae_loss loss = {tt_loss_square(work->rows, used, vae->input, x, y, work->delta[at]),
                         tt_loss_kl(used, vae->latent, latent)};
+    tt_params_clear_padding(&vae->params, gradient);
     backward(vae, block, middle, vae->n_layers, work->z, false, work, &at, gradient);
     tt_latent_backward(work->rows, used, vae->latent, beta, latent, work->noise, work->delta[at],
                        work->delta[1 - at]);

@@ -55,7 +55,8 @@ tt_vae_loss tt_vae_evaluate(const tt_vae *vae, const float *block, int64_t used,
                             tt_vae_work *work);
 
 /** Forward with work->noise and backward: gradient of reconstruction + beta KL, summed over `used` rows (the
- *  others are padding and count nothing), into a parameter block that was zero. Not collective. */
+ *  others are padding and count nothing), over whatever the parameter block `gradient` held. Not collective.
+ */
 tt_vae_loss tt_vae_step(const tt_vae *vae, const float *block, double beta, int64_t used, const float *x,
                         tt_vae_work *work, float *gradient);
 

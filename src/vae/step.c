@@ -13,17 +13,19 @@ double tt_training_beta(const tt_training *t)
     return t->settings->beta * (done < warmup ? done / warmup : 1.0);
 }
 
-/* Gradient and sums of one lane into [params.size + TT_TAIL] zeros. */
+/* Gradient and sums of one lane over whatever [params.size + TT_TAIL] held. */
 static void lane_gradient(tt_training *t, int64_t lane, float *out)
 {
     tt_lane rows = tt_feed_lane(&t->feed, t->step, lane);
+    float *tail = out + t->vae.params.size;
+    float *stale = rows.used > 0 ? tail : out;
+    memset(stale, 0, (size_t)(tail + TT_TAIL - stale) * sizeof *stale);
     if (rows.used == 0) return;
     tt_stream noise = {t->provenance->seed, TT_FOR_NOISE, (uint64_t)t->epoch};
     for (int64_t i = 0; i < rows.used; i++)
         tt_random_normals(noise, (uint64_t)rows.id[i], t->vae.latent, t->work.noise + i * t->vae.latent);
     tt_vae_loss loss =
         tt_vae_step(&t->vae, t->params, tt_training_beta(t), rows.used, rows.rows, &t->work, out);
-    float *tail = out + t->vae.params.size;
     tail[TT_TAIL_RECONSTRUCTION] = (float)loss.reconstruction;
     tail[TT_TAIL_KL] = (float)loss.kl;
     tail[TT_TAIL_ROWS] = (float)rows.used;
@@ -47,7 +49,7 @@ static tt_status reduce_lanes(tt_training *t)
     tt_status s = stop_asked();
     tt_phase(&t->phases, "compute");
     for (int64_t lane = 0; s == TT_OK && lane < t->feed.n_lanes; lane++) {
-        float *slot = tt_blocksum_next(t->lanes);
+        float *slot = tt_blocksum_room(t->lanes);
         if (!slot) {
             s = TT_ERR_MEMORY;
             break;
@@ -68,9 +70,8 @@ static tt_status reduce_shares(tt_training *t)
     int64_t m = t->vae.params.size + TT_TAIL;
     tt_status s = stop_asked();
     if (s == TT_OK) s = tt_int(m, "parameters of the model", &n);
-    memset(t->gradient, 0, (size_t)m * sizeof *t->gradient);
     if (s == TT_OK) lane_gradient(t, 0, t->gradient);
-    mark_due(t, t->gradient);
+    if (s == TT_OK) mark_due(t, t->gradient);
     tt_phase(&t->phases, "reduce");
     TT_TRY(tt_agree(t->comm, s));
     MPI_Allreduce(MPI_IN_PLACE, t->gradient, n, MPI_FLOAT, MPI_SUM, t->comm->mpi);
