@@ -40,7 +40,7 @@ wait_for() { # file
 
 cuts=0
 for i in $(seq "$kills"); do
-    dir=cut$i
+    dir=$PWD/cut$i # nobody else has a process that names it
     (run $((RANDOM % 3 + 1)) "$dir") >out 2>err2 &
     runner=$!
     case $((i % 3)) in
