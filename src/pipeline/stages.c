@@ -32,7 +32,8 @@ void free_paths(run_context *run)
     for (int f = 0; f < RUN_FILES; f++) free(run->path[f]);
 }
 
-/* Whether what a record lists as "files" beside it is all there; a record without a list vouches for itself. */
+/* Whether what a record lists as "files" beside it is all there; a record without a list vouches for itself.
+ */
 static tt_status files_are_there(const char *record, const json_t *files, bool *there)
 {
     size_t i;
