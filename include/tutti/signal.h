@@ -11,7 +11,19 @@ void tt_signals_catch(void);
 /** Whether this rank has been asked to stop. Not collective. */
 bool tt_stop_asked(void);
 
-/** TT_STOPPED on every rank if any rank has been asked to stop, else TT_OK. Collective. */
+/** As a status with its message: TT_OK, TT_STOPPED by a signal, TT_ERR_IO if what is being written belongs to
+ *  another run now, and not even a checkpoint may be written. Not collective. */
+tt_status tt_stop_status(void);
+
+/** tt_stop_status() of all ranks. Collective. */
 tt_status tt_stop_agree(const tt_comm *comm);
+
+/** Another run has taken over the files that this process writes: ask for an end without a checkpoint. From
+ * any thread. Not collective. */
+void tt_stop_disown(void);
+
+/** TT_ERR_IO after tt_stop_disown(): look before a change that another run would trip over. Not collective.
+ */
+tt_status tt_stop_owned(void);
 
 #endif

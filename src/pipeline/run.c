@@ -124,7 +124,7 @@ static tt_status run_stage(const run_context *run, const stage *st, const char *
     return TT_OK;
 }
 
-static tt_status run_line(const run_context *run, const rundir *dir, const char *config_text)
+static tt_status run_line(const run_context *run, const char *config_text)
 {
     int done = 0, seen = 0;
     for (int i = 0; i < n_stages; i++) {
@@ -134,7 +134,6 @@ static tt_status run_line(const run_context *run, const rundir *dir, const char 
         if (s != TT_OK) return tt_fail_because(s, "%s", stages[i].name);
         done += worked;
         seen++;
-        TT_TRY(rundir_check(run->comm, dir));
         TT_TRY(tt_stop_agree(run->comm));
     }
     if (seen == 0)
@@ -154,7 +153,7 @@ tt_status tt_pipeline_run(const tt_comm *comm, const tt_config *config, const tt
     if (s == TT_OK) s = tt_config_text(config, NULL, &config_text);
     if (s == TT_OK && comm->rank == 0) s = rundir_write(options->directory, "config.yaml", config_text);
     s = tt_agree(comm, s);
-    if (s == TT_OK) s = run_line(&run, dir, config_text);
+    if (s == TT_OK) s = run_line(&run, config_text);
     free(config_text);
     free_paths(&run);
     rundir_close(dir);

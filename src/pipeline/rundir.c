@@ -126,10 +126,3 @@ void rundir_close(rundir *dir)
     lock_drop(dir->lock);
     free(dir);
 }
-
-tt_status rundir_check(const tt_comm *comm, const rundir *dir)
-{
-    bool lost = comm->rank == 0 && lock_lost(dir->lock);
-    return tt_agree(comm,
-                    lost ? tt_fail(TT_STOPPED, "another run has taken this run directory over") : TT_OK);
-}

@@ -6,15 +6,13 @@
 
 typedef struct rundir rundir;
 
-/* Make the directory if it is missing, check that it is of this version, and lock it. Collective.
- * Returns TT_OK, TT_ERR_IO (cannot be made or written, in use), TT_ERR_USAGE (of another version). */
+/* Make the directory if it is missing, check that it is of this version, and lock it. A lock that is taken
+ * over by another run disowns this one: tt_stop_disown(). Collective. Returns TT_OK, TT_ERR_IO (cannot be
+ * made or written, in use), TT_ERR_USAGE (of another version). */
 tt_status rundir_open(const tt_comm *comm, const char *path, rundir **out);
 
 /* Unlock. NULL is fine. Not collective. */
 void rundir_close(rundir *dir);
-
-/* TT_STOPPED on every rank if another run has taken the lock over. Collective. */
-tt_status rundir_check(const tt_comm *comm, const rundir *dir);
 
 /* Write a small text file of the directory as a whole or not at all. Call from rank 0. */
 tt_status rundir_write(const char *directory, const char *name, const char *text);

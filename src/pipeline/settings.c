@@ -59,7 +59,7 @@ const setting settings[] = {
     CHOICE("train.precision", train.precision, "f32", "f32"),
     {"train.reproducible", SETTING_BOOL, AT(train.reproducible), "true", 0, 0, NULL, 0},
     REAL("train.validation", train.validation, "0.1", 0, 0.9),
-    REAL("train.checkpoint_seconds", train.checkpoint_seconds, "120", 1, 1e6),
+    REAL("train.checkpoint_seconds", train.checkpoint_seconds, "120", 0.01, 1e6),
     CHOICE("cluster.level", cluster.level, "clip", "clip"),
     INT_("cluster.kmeans.k", cluster.kmeans.k, "10", 1, 1e6),
     INT_("cluster.kmeans.n_init", cluster.kmeans.n_init, "10", 1, 1e4),

@@ -6,9 +6,11 @@
 #include "tutti/metrics.h"
 #include "tutti/report.h"
 
+#include <dirent.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const file_name[RUN_FILES] = {
     [FILE_MANIFEST] = "manifest.h5",   [FILE_FEATURES] = "features.h5",
@@ -30,12 +32,34 @@ void free_paths(run_context *run)
     for (int f = 0; f < RUN_FILES; f++) free(run->path[f]);
 }
 
+/* Whether what a record lists as "files" beside it is all there; a record without a list vouches for itself.
+ */
+static tt_status files_are_there(const char *record, const json_t *files, bool *there)
+{
+    size_t i;
+    const json_t *file;
+    const char *slash = strrchr(record, '/');
+    int folder = slash ? (int)(slash + 1 - record) : 0;
+    *there = true;
+    json_array_foreach(files, i, file)
+    {
+        char *path;
+        TT_TRY(tt_format(&path, "%.*s%s", folder, record, json_string_value(file)));
+        *there = *there && access(path, F_OK) == 0;
+        free(path);
+    }
+    return TT_OK;
+}
+
 static tt_status json_fingerprint(const char *path, char **out)
 {
+    bool there;
     json_t *root = json_load_file(path, 0, NULL);
     const json_t *provenance = json_object_get(root, "provenance");
     const char *text = json_string_value(json_object_get(provenance, "fingerprint"));
-    tt_status s = tt_copy_text(text, out);
+    tt_status s = files_are_there(path, json_object_get(root, "files"), &there);
+    *out = NULL;
+    if (s == TT_OK && there) s = tt_copy_text(text, out);
     json_decref(root);
     return s;
 }
@@ -145,12 +169,32 @@ static tt_status run_evaluate(const run_context *run, const tt_provenance *p)
     return s;
 }
 
-/* The record that the report is whole; its pictures are the result. */
+/* Pictures and tables, not the record itself nor what is half written. */
+static int is_result(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+    return dot && (strcmp(dot, ".png") == 0 || strcmp(dot, ".txt") == 0);
+}
+
+static json_t *list_results(const char *results)
+{
+    struct dirent **entry = NULL;
+    int n = scandir(results, &entry, is_result, alphasort);
+    json_t *names = json_array();
+    for (int i = 0; i < n; i++) {
+        json_array_append_new(names, json_string(entry[i]->d_name));
+        free(entry[i]);
+    }
+    free(entry);
+    return names;
+}
+
+/* The record that the report is whole: what it was made from, and the files that are the result. */
 static tt_status record_report(const char *results, const tt_provenance *p)
 {
     char *text = NULL;
-    json_t *root = json_pack("{s:{s:s,s:s,s:I}}", "provenance", "tutti", TT_VERSION, "fingerprint",
-                             p->fingerprint, "seed", (json_int_t)p->seed);
+    json_t *root = json_pack("{s:{s:s,s:s,s:I},s:o}", "provenance", "tutti", TT_VERSION, "fingerprint",
+                             p->fingerprint, "seed", (json_int_t)p->seed, "files", list_results(results));
     if (root) text = json_dumps(root, JSON_INDENT(2));
     json_decref(root);
     tt_status s =

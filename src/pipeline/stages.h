@@ -47,8 +47,8 @@ extern const int n_stages;
 tt_status make_paths(const char *directory, run_context *run);
 void free_paths(run_context *run);
 
-/* Fingerprint stored in a file of the run: *out is NULL if it is missing or unreadable. Not collective;
- * free(). */
+/* Fingerprint stored in a file of the run: *out is NULL if it is missing or unreadable, or if a file that it
+ * lists is missing. Not collective; free(). */
 tt_status stored_fingerprint(const char *path, char **out);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "tutti/log.h"
 #include "tutti/memory.h"
+#include "tutti/signal.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -120,6 +121,7 @@ tt_status tt_store_create(const tt_comm *comm, const char *path, const tt_proven
     h5_quiet();
     tt_status s = new_store(comm, path, true, &store);
     if (s == TT_OK) s = copy_columns(store, columns, n_columns);
+    if (s == TT_OK && comm->rank == 0) s = tt_stop_owned();
     if (s == TT_OK && comm->rank == 0) s = prepare(store, provenance);
     s = tt_agree(comm, s);
     if (s == TT_OK) {

@@ -2,6 +2,7 @@
 
 #include "tutti/log.h"
 #include "tutti/memory.h"
+#include "tutti/signal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,7 +89,8 @@ static tt_status finish(tt_store *store, const tt_phases *phases)
     closing c = {store, NULL};
     TT_TRY(gather_phases(&store->comm, phases, &c.phases));
     tt_status s = TT_OK;
-    if (store->comm.rank == 0) {
+    if (store->comm.rank == 0) s = tt_stop_owned();
+    if (s == TT_OK && store->comm.rank == 0) {
         s = structure_edit(store->part, 0, write_closing, &c);
         if (s == TT_OK) s = rename_part(store);
     }

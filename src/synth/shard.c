@@ -49,7 +49,7 @@ static tt_status fill(struct archive *tar, const synth_corpus *corpus, int64_t s
 {
     int64_t first = shard * corpus->shard_tracks, end = first + corpus->shard_tracks;
     for (int64_t i = first; i < end && i < corpus->tracks; i++) {
-        if (tt_stop_asked()) return tt_fail(TT_STOPPED, "stopped by a signal");
+        TT_TRY(tt_stop_status());
         synth_plan plan = synth_plan_track(corpus, i);
         TT_TRY(synth_track_make(studio, &plan, track));
         TT_TRY(add_track(tar, corpus, &plan, track));

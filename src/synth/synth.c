@@ -59,7 +59,7 @@ static tt_status write_files_local(worker *w, tt_range mine)
 {
     tt_progress_start(&w->progress, "synth", "tracks", mine.end - mine.begin, w->corpus->tracks);
     for (int64_t i = mine.begin; i < mine.end; i++) {
-        if (tt_stop_asked()) return tt_fail(TT_STOPPED, "stopped by a signal");
+        TT_TRY(tt_stop_status());
         TT_TRY(write_track(w, i));
     }
     return TT_OK;
@@ -77,7 +77,7 @@ static tt_status write_shards_local(worker *w, tt_range mine)
     int64_t local = tracks_before(corpus, mine.end) - tracks_before(corpus, mine.begin);
     tt_progress_start(&w->progress, "synth", "tracks", local, corpus->tracks);
     for (int64_t s = mine.begin; s < mine.end; s++) {
-        if (tt_stop_asked()) return tt_fail(TT_STOPPED, "stopped by a signal");
+        TT_TRY(tt_stop_status());
         bool skipped;
         int64_t n = tracks_before(corpus, s + 1) - tracks_before(corpus, s);
         TT_TRY(synth_shard_write(corpus, s, &w->studio, &w->track, &skipped, &w->seconds));

@@ -156,7 +156,7 @@ tt_status tt_checkpoint_read(tt_training *t, bool *found)
 
 void tt_checkpoint_remove(const tt_training *t)
 {
-    static const char *const ending[] = {"", ".part", ".part.undo"};
+    static const char *const ending[] = {"", ".part", ".part.new", ".part.undo", ".part.undo.new"};
     for (size_t i = 0; t->comm->rank == 0 && i < sizeof ending / sizeof *ending; i++) {
         char *path;
         if (tt_format(&path, "%s.checkpoint%s", t->output, ending[i]) == TT_OK) unlink(path);

@@ -69,7 +69,7 @@ static tt_status encode_local(encoding *e)
     for (int64_t i = 0; s == TT_OK && i < m->count; i += TT_BLOCK_ROWS) {
         encode_block(e, i, &work, x);
         tt_progress_add(&progress, m->count - i < TT_BLOCK_ROWS ? m->count - i : TT_BLOCK_ROWS);
-        if (tt_stop_asked()) s = tt_fail(TT_STOPPED, "encoding stopped by a signal; run again");
+        if (s == TT_OK) s = tt_stop_status();
     }
     tt_progress_end(&progress);
     free(x);

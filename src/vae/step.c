@@ -38,15 +38,10 @@ static void mark_due(const tt_training *t, float *out)
         out[t->vae.params.size + TT_TAIL_CHECKPOINT] = 1;
 }
 
-static tt_status stop_asked(void)
-{
-    return tt_stop_asked() ? tt_fail(TT_STOPPED, "stopped by a signal") : TT_OK;
-}
-
 /* The lanes of this rank, and their sum over all ranks by a tree of fixed shape. */
 static tt_status reduce_lanes(tt_training *t)
 {
-    tt_status s = stop_asked();
+    tt_status s = tt_stop_status();
     tt_phase(&t->phases, "compute");
     for (int64_t lane = 0; s == TT_OK && lane < t->feed.n_lanes; lane++) {
         float *slot = tt_blocksum_room(t->lanes);
@@ -68,7 +63,7 @@ static tt_status reduce_shares(tt_training *t)
     int n;
     tt_phase(&t->phases, "compute");
     int64_t m = t->vae.params.size + TT_TAIL;
-    tt_status s = stop_asked();
+    tt_status s = tt_stop_status();
     if (s == TT_OK) s = tt_int(m, "parameters of the model", &n);
     if (s == TT_OK) lane_gradient(t, 0, t->gradient);
     if (s == TT_OK) mark_due(t, t->gradient);

@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
-# bits FILE.h5...: one line per dataset, its name and a hash of its bytes: what must not depend on ranks or kills.
-# Attributes hold times and rank counts and are left out.
-set -eu
-for file in "$@"; do
-    h5ls -r "$file" | sed -n 's/^\(.*[^ ]\)  *Dataset {.*$/\1/p' | sed 's/\\ / /g' | while read -r name; do
-        h5dump -d "$name" -b NATIVE -o "$TT_SCRATCH/bits" "$file" >/dev/null
-        echo "$(basename "$file") $name $(sha256sum <"$TT_SCRATCH/bits" | cut -c 1-32)"
-    done
+# bits DIR: what must depend neither on ranks nor on kills: of every dataset of every file of a run directory the checksums
+# of its bytes, after `tutti verify` has found that they are true, and the scores. Left out are attributes and
+# /history/seconds, which tell of time.
+set -euo pipefail
+"$TT_BUILD/tutti" verify "$1"/*.h5 >&2
+for file in "$1"/*.h5; do
+    h5dump -A 0 -g /checksum "$file" | awk -v file="${file##*/}" '
+        /GROUP/ { group = $2 }
+        /DATASET/ { name = group "/" $2; skip = group == "\"history\"" && $2 == "\"seconds\"" }
+        /DATATYPE/ { next }
+        /^ *\([0-9]+\): / && !skip { print file, name, $0 }'
 done
+sed '/"provenance"/,$d' "$1/metrics.json"

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "pipeline/lock.h"
+#include "tutti/signal.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -36,7 +37,6 @@ static void takes(const char *path)
 {
     lock *l;
     assert_ok(lock_take(path, &l));
-    assert_false(lock_lost(l));
     lock_drop(l);
     assert_int_equal(access(path, F_OK), -1);
 }
@@ -92,6 +92,47 @@ static void test_lost_is_not_removed(void **state)
     unlink(path);
 }
 
+/* In a process of its own: once disowned, it stays so. */
+static void test_lost_is_told(void **state)
+{
+    (void)state;
+    const char *path = lock_path();
+    pid_t child = fork();
+    if (child == 0) {
+        lock *l;
+        if (lock_take(path, &l) != TT_OK || tt_stop_asked()) _exit(1);
+        write_holder(path, "elsewhere", 1, "-", 0);
+        for (int tenths = 0; tenths < 100 && !tt_stop_asked(); tenths++) usleep(100000);
+        _exit(tt_stop_status() == TT_ERR_IO ? 0 : 2);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    unlink(path);
+}
+
+/* Killed between making the file and writing it, or on a disk that was full. */
+static void test_holder_is_unknown(void **state)
+{
+    (void)state;
+    const char *path = lock_path();
+    fclose(fopen(path, "w"));
+    struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+    takes(path);
+}
+
+static void test_leftovers_are_swept(void **state)
+{
+    (void)state;
+    char left[512];
+    const char *path = lock_path();
+    snprintf(left, sizeof left, "%s.1234.now", path);
+    write_holder(left, "elsewhere", 1, "-", 0);
+    takes(path);
+    assert_int_equal(access(left, F_OK), -1);
+}
+
 static void test_cannot_be_written(void **state)
 {
     (void)state;
@@ -104,6 +145,8 @@ static void test_cannot_be_written(void **state)
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_nobody_has_it),       cmocka_unit_test(test_holder_is_dead),
     cmocka_unit_test(test_holder_is_silent),    cmocka_unit_test(test_holder_was_requeued),
-    cmocka_unit_test(test_lost_is_not_removed), cmocka_unit_test(test_cannot_be_written),
+    cmocka_unit_test(test_lost_is_not_removed), cmocka_unit_test(test_lost_is_told),
+    cmocka_unit_test(test_holder_is_unknown),   cmocka_unit_test(test_leftovers_are_swept),
+    cmocka_unit_test(test_cannot_be_written),
 };
 TT_TEST_MAIN(cases)
