@@ -14,8 +14,8 @@ tt_status list_shards(const tt_comm *comm, const char *pattern, tt_tracks *out);
 bool folder_has_shards(const char *path);
 
 /** The shards of a pattern, or of a folder, sorted, each once, NUL-terminated in *names [*n bytes]; the same
- * on every rank. One that does not exist is warned of. free(). Collective. */
-tt_status expand_shards(const tt_comm *comm, const char *pattern, char **names, int64_t *n);
+ * on every rank. What does not exist is left out, with one warning if `tell`. free(). Collective. */
+tt_status expand_shards(const tt_comm *comm, const char *pattern, bool tell, char **names, int64_t *n);
 
 /** The tracks of one shard. A shard that is damaged gives those before the damage, with a warning. Not
  * collective.

@@ -148,7 +148,7 @@ static tt_status hash_shards(const tt_comm *comm, const char *pattern, uint64_t 
 {
     char *names;
     int64_t n, k = 0;
-    TT_TRY(expand_shards(comm, pattern, &names, &n));
+    TT_TRY(expand_shards(comm, pattern, false, &names, &n));
     for (const char *at = names; at < names + n; at += strlen(at) + 1, k++) {
         if (k % comm->size != comm->rank) continue;
         tt_track shard = {.id = "",

@@ -18,6 +18,14 @@ static tt_status add_name(buffer *b, const char *name)
     return buffer_add(b, name, (int64_t)strlen(name) + 1);
 }
 
+/* What patterns stand for. */
+typedef struct expansion {
+    buffer names;    /* NUL-terminated */
+    int64_t left;    /* names that may still come */
+    int64_t missing; /* shards that are named and not there */
+    char *first;     /* of them; owned */
+} expansion;
+
 /* The next .tar file of a folder, NULL at the end. */
 static const char *next_shard(DIR *dir)
 {
@@ -51,14 +59,14 @@ static tt_status add_folder(buffer *b, const char *path)
 
 /* Names that a pattern without braces stands for: itself where such a file exists, the shards of a folder, or
  * what glob() finds. */
-static tt_status add_matches(buffer *b, const char *pattern)
+static tt_status add_matches(expansion *e, const char *pattern)
 {
+    buffer *b = &e->names;
     struct stat info;
     if (stat(pattern, &info) == 0)
         return S_ISDIR(info.st_mode) ? add_folder(b, pattern) : add_name(b, pattern);
     if (!strpbrk(pattern, "*?[")) {
-        tt_warn("shard %s: %s, left out", pattern, strerror(errno));
-        return TT_OK;
+        return e->missing++ == 0 ? tt_copy_text(pattern, &e->first) : TT_OK;
     }
     glob_t found;
     int code = glob(pattern, 0, NULL, &found);
@@ -85,19 +93,19 @@ static bool find_range(const char *pattern, const char **open, const char **clos
     return false;
 }
 
-static tt_status expand(buffer *b, const char *pattern, int64_t *left)
+static tt_status expand(expansion *e, const char *pattern)
 {
     const char *open, *close;
     long long low, high;
     int width;
     if (!find_range(pattern, &open, &close, &low, &high, &width)) {
-        if (--*left < 0) return tt_fail(TT_ERR_CONFIG, "corpus.path: more than %d shards", SHARDS_MAX);
-        return add_matches(b, pattern);
+        if (--e->left < 0) return tt_fail(TT_ERR_CONFIG, "corpus.path: more than %d shards", SHARDS_MAX);
+        return add_matches(e, pattern);
     }
     for (long long k = low; k <= high; k++) {
         char *one;
         TT_TRY(tt_format(&one, "%.*s%0*lld%s", (int)(open - pattern), pattern, width, k, close));
-        tt_status s = expand(b, one, left);
+        tt_status s = expand(e, one);
         free(one);
         TT_TRY(s);
     }
@@ -105,23 +113,22 @@ static tt_status expand(buffer *b, const char *pattern, int64_t *left)
 }
 
 /* Patterns may be listed, separated by commas, unless a file is called so. */
-static tt_status expand_all(const char *patterns, buffer *b)
+static tt_status expand_all(const char *patterns, expansion *e)
 {
     struct stat info;
-    int64_t left = SHARDS_MAX;
     bool one_name = stat(patterns, &info) == 0;
-    if (one_name) TT_TRY(add_matches(b, patterns));
+    if (one_name) TT_TRY(add_matches(e, patterns));
     for (const char *at = patterns; !one_name; at++) {
         size_t n = strcspn(at, ",");
         char *one;
         TT_TRY(tt_format(&one, "%.*s", (int)n, at));
-        tt_status s = n > 0 ? expand(b, one, &left) : TT_OK;
+        tt_status s = n > 0 ? expand(e, one) : TT_OK;
         free(one);
         TT_TRY(s);
         at += n;
         if (*at == '\0') break;
     }
-    if (b->n > 0) return TT_OK;
+    if (e->names.n > 0) return TT_OK;
     return tt_fail(TT_ERR_IO, "corpus %s: there are no such shards", patterns);
 }
 
@@ -150,15 +157,19 @@ static tt_status sort_names(buffer *b)
     return s;
 }
 
-tt_status expand_shards(const tt_comm *comm, const char *pattern, char **names, int64_t *n)
+tt_status expand_shards(const tt_comm *comm, const char *pattern, bool tell, char **names, int64_t *n)
 {
-    buffer b = {0};
+    expansion e = {.left = SHARDS_MAX};
     tt_status s = TT_OK;
-    if (comm->rank == 0) s = expand_all(pattern, &b);
-    if (comm->rank == 0 && s == TT_OK) s = sort_names(&b);
+    if (comm->rank == 0) s = expand_all(pattern, &e);
+    if (comm->rank == 0 && s == TT_OK) s = sort_names(&e.names);
     s = tt_agree(comm, s);
-    if (s == TT_OK) s = gather_bytes(comm, b.data, b.n, names, n); /* only rank 0 has any */
-    free(b.data);
+    if (s == TT_OK && tell && e.missing > 0)
+        tt_warn("corpus %s: %lld shards are not there and left out, %s the first", pattern,
+                (long long)e.missing, e.first);
+    if (s == TT_OK) s = gather_bytes(comm, e.names.data, e.names.n, names, n); /* only rank 0 has any */
+    free(e.names.data);
+    free(e.first);
     return s;
 }
 
@@ -167,7 +178,7 @@ tt_status list_shards(const tt_comm *comm, const char *pattern, tt_tracks *out)
     char *names = NULL;
     int64_t n = 0, k = 0;
     track_list list = {0};
-    TT_TRY(expand_shards(comm, pattern, &names, &n));
+    TT_TRY(expand_shards(comm, pattern, true, &names, &n));
     tt_status s = TT_OK;
     for (const char *at = names; s == TT_OK && at < names + n; at += strlen(at) + 1, k++)
         if (k % comm->size == comm->rank) s = read_shard(at, &list);
