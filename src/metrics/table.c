@@ -132,21 +132,51 @@ static void print_noise(FILE *to, json_t *methods)
     if (!first) fputs(".\n", to);
 }
 
-tt_status tt_scores_print(const char *metrics, FILE *to)
+/* Whether a method has rows whose class in this truth is known. */
+static bool is_scored(json_t *methods)
 {
-    json_error_t error;
-    json_t *root = json_load_file(metrics, 0, &error), *methods;
-    if (!root) return tt_fail(TT_ERR_INPUT, "%s line %d: %s", metrics, error.line, error.text);
+    const char *method;
+    json_t *scores;
+    json_object_foreach(methods, method, scores) if (count_of(scores, "truth_rows") > 0) return true;
+    return false;
+}
+
+static bool any_scored(json_t *root)
+{
     const char *truth;
+    json_t *methods;
+    json_object_foreach(root, truth, methods) if (is_scored(methods)) return true;
+    return false;
+}
+
+/* One table per truth that knows a row; a line for each that knows none. Where none does, the scores that
+ * need no truth are shown once. */
+static void print_tables(FILE *to, json_t *root)
+{
+    const char *truth;
+    json_t *methods;
+    bool shown = any_scored(root);
     json_object_foreach(root, truth, methods)
     {
         if (strcmp(truth, "provenance") == 0) continue;
-        bool known = strcmp(truth, "none") != 0;
-        print_heading(to, truth, methods, known);
-        print_methods(to, methods, known);
-        print_rule(to, known);
+        bool scored = is_scored(methods);
+        if (!scored && strcmp(truth, "none") != 0)
+            fprintf(to, "\n  No row has a known %s: no scores against it.\n", truth);
+        if (!scored && shown) continue;
+        shown = true;
+        print_heading(to, truth, methods, scored);
+        print_methods(to, methods, scored);
+        print_rule(to, scored);
         print_noise(to, methods);
     }
+}
+
+tt_status tt_scores_print(const char *metrics, FILE *to)
+{
+    json_error_t error;
+    json_t *root = json_load_file(metrics, 0, &error);
+    if (!root) return tt_fail(TT_ERR_INPUT, "%s line %d: %s", metrics, error.line, error.text);
+    print_tables(to, root);
     fputs("  Silhouette and DB (Davies-Bouldin) compare within one space only. Higher is better, for DB "
           "lower.\n",
           to);

@@ -152,8 +152,45 @@ static void test_contingency(void **state)
     free(cells);
 }
 
+/* What tt_scores_print() makes of a file with these rows of known genre and language. */
+static void print_scores(int genre, int language, char *text, size_t bytes)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s", scratch("metrics.json"));
+    FILE *json = fopen(path, "w"), *table = tmpfile();
+    assert_true(json && table);
+    fprintf(json,
+            "{\"genre\": {\"kmeans\": {\"rows\": 9, \"silhouette\": 0.5, \"truth_rows\": %d}},"
+            " \"language\": {\"kmeans\": {\"rows\": 9, \"silhouette\": 0.5, \"truth_rows\": %d}}}",
+            genre, language);
+    fclose(json);
+    assert_ok(tt_scores_print(path, table));
+    rewind(table);
+    text[fread(text, 1, bytes - 1, table)] = '\0';
+    fclose(table);
+}
+
+/* A truth that knows no row takes one line, not a table of dashes. */
+static void test_unknown_truth(void **state)
+{
+    char text[8192];
+    (void)state;
+    if (world.rank != 0) return;
+    print_scores(9, 0, text, sizeof text);
+    assert_non_null(strstr(text, "Scores against genre"));
+    assert_non_null(strstr(text, "No row has a known language"));
+    assert_null(strstr(text, "Scores against language"));
+    print_scores(0, 0, text, sizeof text);
+    assert_non_null(strstr(text, "No row has a known genre"));
+    assert_null(strstr(text, "ARI"));
+    char *scores = strstr(text, "Scores: 9 rows");
+    assert_non_null(scores);
+    assert_null(strstr(scores + 1, "Scores: 9 rows"));
+}
+
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_internal),  cmocka_unit_test(test_external),    cmocka_unit_test(test_invalid_rows),
-    cmocka_unit_test(test_rank_free), cmocka_unit_test(test_contingency),
+    cmocka_unit_test(test_internal),     cmocka_unit_test(test_external),
+    cmocka_unit_test(test_invalid_rows), cmocka_unit_test(test_rank_free),
+    cmocka_unit_test(test_contingency),  cmocka_unit_test(test_unknown_truth),
 };
 TT_TEST_MAIN(cases)
