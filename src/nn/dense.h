@@ -4,7 +4,7 @@
 
 #include "nn/params.h"
 
-typedef enum tt_activation { TT_LINEAR, TT_RELU } tt_activation;
+typedef enum tt_activation { TT_LINEAR, TT_RELU, TT_TANH } tt_activation;
 
 typedef struct tt_dense {
     int64_t in, out;

@@ -13,7 +13,7 @@ tt_status tt_vae_describe(const tt_vae *vae, char **text)
     for (int i = 0; i < vae->n_hidden; i++) json_array_append_new(hidden, json_integer(vae->hidden[i]));
     json_t *root =
         json_pack("{s:s, s:I, s:I, s:o, s:s}", "kind", "fc", "input_dim", (json_int_t)vae->input,
-                  "latent_dim", (json_int_t)vae->latent, "hidden_dims", hidden, "activation", "relu");
+                  "latent_dim", (json_int_t)vae->latent, "hidden_dims", hidden, "activation", "tanh");
     if (root) *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
     return *text ? TT_OK : tt_fail(TT_ERR_MEMORY, "no memory to describe a model");
@@ -47,9 +47,10 @@ tt_status tt_vae_parse(const char *file, const char *text, tt_vae *out)
                     &latent, "hidden_dims", &hidden, "activation", &activation) != 0 ||
         !read_dims(hidden, dims, &n) || input < 1 || latent < 1)
         s = tt_fail(TT_ERR_INPUT, "%s:/config does not describe a model: %s", file, text);
-    else if (strcmp(kind, "fc") != 0 || strcmp(activation, "relu") != 0)
+    else if (strcmp(kind, "fc") != 0 || strcmp(activation, "tanh") != 0)
         s = tt_fail(TT_ERR_INPUT,
-                    "%s:/config is of a model \"%s\" with activation \"%s\"; known are \"fc\" and \"relu\"",
+                    "%s:/config is of a model \"%s\" with activation \"%s\"; known are \"fc\" and \"tanh\"; "
+                    "train it again",
                     file, kind, activation);
     else
         s = tt_vae_new(input, latent, n, dims, out);

@@ -11,6 +11,9 @@
  * and the KL term of an untrained encoder does not swamp its gradient. */
 static const double latent_gain = 0.1;
 
+/* Of hidden layers: large enough for tanh to bend from the start. */
+static const double hidden_gain = 2.0;
+
 static tt_status add_layer(tt_vae *vae, const char *part, int place, int64_t in, int64_t out,
                            tt_activation activation)
 {
@@ -24,13 +27,13 @@ static tt_status add_layers(tt_vae *vae)
     int64_t width = vae->input;
     int n = vae->n_hidden;
     for (int i = 0; i < n; i++) {
-        TT_TRY(add_layer(vae, "encoder", i, width, vae->hidden[i], TT_RELU));
+        TT_TRY(add_layer(vae, "encoder", i, width, vae->hidden[i], TT_TANH));
         width = vae->hidden[i];
     }
     TT_TRY(add_layer(vae, "encoder", n, width, 2 * vae->latent, TT_LINEAR));
     width = vae->latent;
     for (int i = 0; i < n; i++) {
-        TT_TRY(add_layer(vae, "decoder", i, width, vae->hidden[n - 1 - i], TT_RELU));
+        TT_TRY(add_layer(vae, "decoder", i, width, vae->hidden[n - 1 - i], TT_TANH));
         width = vae->hidden[n - 1 - i];
     }
     return add_layer(vae, "decoder", n, width, vae->input, TT_LINEAR);
@@ -55,7 +58,7 @@ void tt_vae_init(const tt_vae *vae, uint64_t seed, float *block)
 {
     for (int i = 0; i < vae->n_layers; i++) {
         const tt_dense *layer = &vae->layer[i];
-        double gain = i == vae->n_hidden ? latent_gain : layer->activation == TT_RELU ? 2.0 : 1.0;
+        double gain = i == vae->n_hidden ? latent_gain : layer->activation == TT_TANH ? hidden_gain : 1.0;
         tt_dense_init(layer, seed, gain, block);
     }
 }

@@ -54,8 +54,10 @@ static void check_dense(tt_activation activation)
             double v = (double)block[layer.bias + o];
             for (int i = 0; i < IN; i++) v += (double)x[r][i] * (double)w[o * IN + i];
             bool cut = activation == TT_RELU && v < 0;
-            assert_near(y[r][o], cut ? 0 : v, 1e-5);
-            upstream[r][o] = cut ? 0 : (double)dy[r][o];
+            double expected = activation == TT_TANH ? tanh(v) : cut ? 0 : v;
+            double slope = activation == TT_TANH ? 1 - expected * expected : cut ? 0 : 1;
+            assert_near(y[r][o], expected, 1e-5);
+            upstream[r][o] = slope * (double)dy[r][o];
         }
     tt_dense_backward(&layer, block, ROWS, &x[0][0], &y[0][0], &dy[0][0], gradient, &dx[0][0]);
     for (int o = 0; o < OUT; o++) {
@@ -84,6 +86,34 @@ static void test_dense(void **state)
     (void)state;
     check_dense(TT_LINEAR);
     check_dense(TT_RELU);
+    check_dense(TT_TANH);
+}
+
+/* tanh to 2e-7 wherever float32 goes; what is not a number stays one. */
+static void test_tanh(void **state)
+{
+    (void)state;
+    tt_params p = {0};
+    tt_dense layer;
+    float *block, one = 1, y;
+    assert_ok(tt_dense_new(&p, "layer", 1, 1, TT_TANH, &layer));
+    assert_ok(tt_params_block(&p, "test", &block));
+    for (int i = -4000; i <= 4000; i++) {
+        block[layer.weight] = (float)i / 300;
+        tt_dense_forward(&layer, block, 1, &one, &y);
+        assert_near(y, tanh((double)block[layer.weight]), 2e-7);
+    }
+    const float far[] = {1e30F, -1e30F, INFINITY, -INFINITY};
+    for (int i = 0; i < 4; i++) {
+        block[layer.weight] = far[i];
+        tt_dense_forward(&layer, block, 1, &one, &y);
+        assert_near(y, i % 2 ? -1 : 1, 2e-7);
+    }
+    block[layer.weight] = NAN;
+    tt_dense_forward(&layer, block, 1, &one, &y);
+    assert_true(isnan(y));
+    free(block);
+    tt_params_free(&p);
 }
 
 /* Variance gain / in, and the same numbers for the same seed alone. */
@@ -143,7 +173,7 @@ static void test_losses(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_params),     cmocka_unit_test(test_dense),  cmocka_unit_test(test_init),
-    cmocka_unit_test(test_adam_guard), cmocka_unit_test(test_losses),
+    cmocka_unit_test(test_params), cmocka_unit_test(test_dense),      cmocka_unit_test(test_tanh),
+    cmocka_unit_test(test_init),   cmocka_unit_test(test_adam_guard), cmocka_unit_test(test_losses),
 };
 TT_TEST_MAIN(cases)

@@ -29,7 +29,7 @@ class Vae(torch.nn.Module):
     @staticmethod
     def run(layers, x):
         for layer in layers[:-1]:
-            x = torch.relu(layer(x))
+            x = torch.tanh(layer(x))
         return layers[-1](x)
 
     def forward(self, x, noise):
