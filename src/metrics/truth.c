@@ -188,7 +188,8 @@ static tt_status share_distinct(const tt_comm *comm, size_t width, unsigned char
     return tt_broadcast(comm, *key, *n * (int64_t)width, 0);
 }
 
-/* Integers as big-endian keys; negative ones are unknown. Text as it is; "" is unknown. */
+/* Integers as big-endian keys; negative ones are unknown, of unsigned ones none. Text as it is; "" is
+ * unknown. */
 static tt_status read_keys(tt_store *store, const char *dataset, const tt_column *column, int64_t first,
                            int64_t count, size_t width, unsigned char *key, unsigned char *known)
 {
@@ -199,9 +200,10 @@ static tt_status read_keys(tt_store *store, const char *dataset, const tt_column
     }
     int64_t *value;
     TT_TRY(tt_alloc(count, sizeof *value, "labels", &value));
-    tt_status s = tt_store_read(store, dataset, first, count, TT_I64, value);
+    bool high = column->type == TT_U64; /* as TT_I64 all values from 2^63 on would read as one */
+    tt_status s = tt_store_read(store, dataset, first, count, high ? TT_U64 : TT_I64, value);
     for (int64_t i = 0; s == TT_OK && i < count; i++) {
-        known[i] = value[i] >= 0;
+        known[i] = high || value[i] >= 0;
         for (int b = 0; b < 8; b++) key[8 * i + b] = (unsigned char)((uint64_t)value[i] >> (56 - 8 * b));
     }
     free(value);

@@ -188,9 +188,35 @@ static void test_unknown_truth(void **state)
     assert_null(strstr(scores + 1, "Scores: 9 rows"));
 }
 
+/* Hashes as labels: unsigned, above 2^63. */
+static void test_high_labels(void **state)
+{
+    (void)state;
+    enum { N = 300 };
+    tt_store *store;
+    char file[900], spec[1024];
+    uint64_t value[N];
+    int32_t *label;
+    int64_t rows;
+    const tt_column column = {.name = "/y", .type = TT_U64, .n_dims = 1, .dims = {N}};
+    const tt_provenance origin = {.stage = "test", .fingerprint = "test", .config = ""};
+    for (int i = 0; i < N; i++) value[i] = UINT64_MAX - (uint64_t)(i % 3);
+    snprintf(file, sizeof file, "%s", scratch("labels.h5"));
+    assert_ok(tt_store_create(&world, file, &origin, &column, 1, &store));
+    tt_range mine = tt_partition(N, TT_BLOCK_ROWS, world.size, world.rank);
+    int64_t count = mine.end - mine.begin;
+    assert_ok(tt_store_publish(
+        store, NULL, tt_store_write(store, "/y", mine.begin, count, count > 0 ? value + mine.begin : value)));
+    snprintf(spec, sizeof spec, "%s:/y", file);
+    assert_ok(tt_truth_from_dataset(&world, spec, &label, &rows));
+    for (int64_t i = 0; i < count; i++) assert_int_equal(label[i], 2 - (mine.begin + i) % 3);
+    free(label);
+}
+
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_internal),     cmocka_unit_test(test_external),
     cmocka_unit_test(test_invalid_rows), cmocka_unit_test(test_rank_free),
     cmocka_unit_test(test_contingency),  cmocka_unit_test(test_unknown_truth),
+    cmocka_unit_test(test_high_labels),
 };
 TT_TEST_MAIN(cases)
