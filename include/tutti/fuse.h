@@ -31,7 +31,8 @@ typedef struct tt_pca {
  * `components` columns) */
 tt_status tt_pca_fit(const tt_matrix *x, int64_t components, tt_pca *out);
 
-/** Scores [count, components] of this rank's rows (0 for rows that are not valid). Not collective. */
+/** Scores [count, components] of this rank's rows (0 for rows that are not valid). Not collective.
+ *  @return TT_OK, or TT_ERR_INPUT where a score is beyond float32 */
 tt_status tt_pca_transform(const tt_pca *pca, const tt_matrix *x, float *scores);
 
 void tt_pca_free(tt_pca *pca);

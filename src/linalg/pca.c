@@ -6,6 +6,8 @@
 #include "tutti/sum.h"
 
 #include <cblas.h>
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +111,19 @@ tt_status tt_pca_fit(const tt_matrix *x, int64_t components, tt_pca *out)
     return s;
 }
 
+/* Scores [n, components] of a block to float32. */
+static tt_status narrow(const tt_matrix *x, int64_t first, int64_t n, int64_t components, const double *from,
+                        float *to)
+{
+    for (int64_t i = 0; i < n * components; i++) {
+        if (!(fabs(from[i]) <= (double)FLT_MAX))
+            return tt_fail(TT_ERR_INPUT, "%s row %lld: a score of %g is beyond float32; scale the columns",
+                           x->name, (long long)(x->first + first + i / components), from[i]);
+        to[i] = (float)from[i];
+    }
+    return TT_OK;
+}
+
 tt_status tt_pca_transform(const tt_pca *pca, const tt_matrix *x, float *scores)
 {
     int d, c;
@@ -125,7 +140,7 @@ tt_status tt_pca_transform(const tt_pca *pca, const tt_matrix *x, float *scores)
         centre_block(x, pca->mean, first, block);
         cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, TT_BLOCK_ROWS, c, d, 1.0, block, d, pca->axes, d,
                     0.0, out, c);
-        for (int64_t i = 0; i < n * c; i++) scores[first * c + i] = (float)out[i];
+        s = narrow(x, first, n, c, out, scores + first * c);
     }
     free(out);
     free(block);

@@ -1,5 +1,6 @@
 #include "scores.h"
 
+#include "tutti/log.h"
 #include "tutti/memory.h"
 
 #include <stdlib.h>
@@ -72,7 +73,11 @@ static tt_status analyse(pca_file *f, const char *input, int64_t components)
     char *file = NULL, *dataset = NULL;
     tt_store *store = NULL;
     int64_t most = x->cols < x->n_valid - 1 ? x->cols : x->n_valid - 1;
-    if (components > most && most >= 1) components = most;
+    if (components > most && most >= 1) {
+        tt_warn("pca: %s has %lld components to keep, not %lld", x->name, (long long)most,
+                (long long)components);
+        components = most;
+    }
     TT_TRY(tt_pca_fit(x, components, &f->pca));
     tt_status s = tt_alloc(x->count * components, sizeof *f->scores, "scores", &f->scores);
     if (s == TT_OK) s = tt_pca_transform(&f->pca, x, f->scores);

@@ -16,7 +16,7 @@ typedef struct tt_dense {
 tt_status tt_dense_new(tt_params *params, const char *name, int64_t in, int64_t out, tt_activation activation,
                        tt_dense *layer);
 
-/** Normal weights of variance gain / in (He et al. 2015: gain 2 before a ReLU, 1 otherwise), biases 0.
+/** Normal weights of variance gain / in (He et al. 2015 derive 2 for a ReLU), biases 0.
  *  Element (o, i) depends on (seed, the layer's place in the block, o, i) alone. */
 void tt_dense_init(const tt_dense *layer, uint64_t seed, double gain, float *block);
 

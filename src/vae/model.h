@@ -6,7 +6,8 @@
 #include "nn/dense.h"
 #include "tutti/vae.h"
 
-/** Encoder input -> hidden -> (mu, logvar); decoder latent -> hidden mirrored -> input. */
+/** Encoder input -> hidden -> (mu, logvar); decoder latent -> hidden mirrored -> input; tanh in the hidden
+ * layers. */
 typedef struct tt_vae {
     int64_t input, latent;
     int n_hidden;

@@ -162,8 +162,26 @@ static void test_stage(void **state)
     free(mean);
 }
 
+/* Rows as long as float32 goes: their scores are longer, which must be said and not stored as infinite. */
+static void test_overflow(void **state)
+{
+    (void)state;
+    tt_matrix x;
+    tt_pca pca;
+    float *scores;
+    assert_ok(tt_matrix_new(&world, "long rows", 600, 3, &x));
+    for (int64_t i = 0; i < x.count * 3; i++) x.data[i] = (x.first + i / 3) % 2 ? 3e38F : -3e38F;
+    assert_ok(tt_alloc(x.count, sizeof *scores, "test", &scores));
+    assert_ok(tt_pca_fit(&x, 1, &pca));
+    assert_int_equal(tt_agree(&world, tt_pca_transform(&pca, &x, scores)), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_message(), "scale the columns"));
+    free(scores);
+    tt_pca_free(&pca);
+    tt_matrix_free(&x);
+}
+
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_golden), cmocka_unit_test(test_ranks), cmocka_unit_test(test_constant),
-    cmocka_unit_test(test_errors), cmocka_unit_test(test_stage),
+    cmocka_unit_test(test_errors), cmocka_unit_test(test_stage), cmocka_unit_test(test_overflow),
 };
 TT_TEST_MAIN(cases)
