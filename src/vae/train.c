@@ -158,8 +158,7 @@ static tt_status advance(tt_training *t, tt_progress *progress)
     tt_status s = tt_training_advance(t, &due);
     if (s == TT_STOPPED) {
         TT_TRY(tt_checkpoint_write(t));
-        return tt_fail(TT_STOPPED,
-                       "training stopped in epoch %lld of %d with a checkpoint",
+        return tt_fail(TT_STOPPED, "training stopped in epoch %lld of %d with a checkpoint",
                        (long long)t->epoch + 1, t->settings->epochs);
     }
     TT_TRY(s);
