@@ -1,5 +1,6 @@
 #include "tutti/matrix.h"
 
+#include "linalg/blas.h"
 #include "tutti/corpus.h"
 #include "tutti/memory.h"
 #include "tutti/store.h"
@@ -44,7 +45,9 @@ tt_status tt_matrix_new(const tt_comm *comm, const char *name, int64_t rows, int
                        .count = mine.end - mine.begin,
                        .cols = cols,
                        .n_valid = rows};
-    tt_status s = tt_agree(comm, allocate(out, name));
+    tt_status s = allocate(out, name);
+    if (s == TT_OK) s = blas_prepare(); /* whoever has a matrix multiplies it */
+    s = tt_agree(comm, s);
     if (s != TT_OK)
         tt_matrix_free(out);
     else

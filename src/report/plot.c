@@ -215,12 +215,27 @@ static tt_status run_gnuplot(const plot *p)
     return s;
 }
 
+/* On a full disk gnuplot leaves half a picture and says nothing. */
+static bool is_whole(const char *path)
+{
+    static const char end[] = {'I', 'E', 'N', 'D', '\xae', 'B', '`', '\x82'};
+    char found[sizeof end];
+    FILE *picture = fopen(path, "rb");
+    bool whole = picture && fseek(picture, -(long)sizeof end, SEEK_END) == 0 &&
+                 fread(found, 1, sizeof found, picture) == sizeof found &&
+                 memcmp(found, end, sizeof end) == 0;
+    if (picture) fclose(picture);
+    return whole;
+}
+
 static tt_status publish(plot *p)
 {
     char *path;
     if (fflush(p->to) != 0 || ferror(p->to)) return tt_fail_errno("write a temporary file for", p->name);
     TT_TRY(tt_format(&path, "%s/%s", p->folder, p->name));
     tt_status s = run_gnuplot(p);
+    if (s == TT_OK && !is_whole(p->part))
+        s = tt_fail(TT_ERR_IO, "cannot write %s: gnuplot left it cut short; is the disk full?", path);
     if (s == TT_OK && rename(p->part, path) != 0) s = tt_fail_errno("write", path);
     free(path);
     return s;

@@ -123,7 +123,7 @@ static tt_status write_table(const char *metrics, const char *folder)
     if (s == TT_OK) s = tt_format(&part, "%s.part", path);
     FILE *to = s == TT_OK ? fopen(part, "w") : NULL;
     if (s == TT_OK && !to) s = tt_fail_errno("create", part);
-    if (s == TT_OK) s = tt_scores_print(metrics, to);
+    if (s == TT_OK && (s = tt_scores_print(metrics, to)) != TT_OK) s = tt_fail_because(s, "%s", part);
     if (to && fclose(to) != 0 && s == TT_OK) s = tt_fail_errno("write", part);
     if (s == TT_OK && rename(part, path) != 0) s = tt_fail_errno("write", path);
     free(part);

@@ -36,7 +36,7 @@ static tt_status reserve(int fd, const char *part, int64_t from, int64_t to)
     do r = fallocate(fd, 0, from, to - from);
     while (r != 0 && errno == EINTR);
     if (r == 0 || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) return TT_OK;
-    return tt_fail(TT_ERR_IO, "cannot reserve %.3f GB for %s: %s", (double)(to - from) / 1e9, part,
+    return tt_fail(TT_ERR_IO, "cannot reserve %.1f MB for %s: %s", (double)(to - from) / 1e6, part,
                    strerror(errno));
 }
 
