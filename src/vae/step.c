@@ -79,7 +79,7 @@ static tt_status diverged(const tt_training *t)
     const tt_tensor *where = tt_params_non_finite(&t->vae.params, t->gradient);
     return tt_fail(TT_ERR_INPUT,
                    "%s: training diverged in epoch %lld, step %lld of %lld: %s%s is not finite; try a "
-                   "train.learning_rate below %g (the last checkpoint is kept)",
+                   "train.learning_rate below %g",
                    t->output, (long long)t->epoch + 1, (long long)t->step + 1, (long long)t->feed.steps,
                    where ? "the gradient of " : "", where ? where->name : "the loss",
                    t->settings->learning_rate);

@@ -43,7 +43,7 @@ grep -q "nothing to do: all 10 stages are current" err || fail "a second run doe
 rm run2/hybrid.h5 run2/results/scores.png
 run 2 run2
 stages current scan extract train encode pca cluster embed evaluate
-stages done fuse report
+stages 'done' fuse report
 "$here/bits.sh" run2 2>err | diff bits1 - || fail "what was made again differs"
 
 # stage by stage, each a command of its own
@@ -56,9 +56,9 @@ done
 # another setting: what depends on it is done again, what does not is kept
 run 2 run2 --set cluster.kmeans.k=5
 stages current scan extract fuse train encode pca embed
-stages done cluster evaluate report
+stages 'done' cluster evaluate report
 
 # a track less: the corpus is scanned again
 sed -i '$d' corpus/manifest.csv
 run 2 run2
-stages done scan extract fuse
+stages 'done' scan extract fuse
