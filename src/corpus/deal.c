@@ -132,22 +132,6 @@ tt_status gather_bytes(const tt_comm *comm, const void *data, int64_t n, char **
     return s;
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Sorted pointers to the NUL-terminated texts in data [n]. */
-static tt_status sort_texts(const char *data, int64_t n, const char ***out, int64_t *out_n)
-{
-    *out_n = 0;
-    for (int64_t i = 0; i < n; i++) *out_n += data[i] == '\0';
-    TT_TRY(tt_alloc(*out_n, sizeof **out, "sorting the corpus", out));
-    for (int64_t i = 0, k = 0; k < *out_n; k++, i += (int64_t)strlen(data + i) + 1) (*out)[k] = data + i;
-    if (*out_n > 1) qsort(*out, (size_t)*out_n, sizeof **out, by_text);
-    return TT_OK;
-}
-
 /* Some of this rank's ids, more of them where it holds more. */
 static tt_status sample_ids(const track_list *list, int64_t total, int ranks, buffer *b)
 {
@@ -188,7 +172,7 @@ static tt_status sort_over_ranks(const tt_comm *comm, track_list *list, tt_statu
     status = tt_agree(comm, status);
     if (status == TT_OK) status = gather_bytes(comm, mine.data, mine.n, &all, &bytes);
     if (status == TT_OK) {
-        status = sort_texts(all, bytes, &samples, &n);
+        status = texts_sort(all, bytes, &samples, &n);
         if (status == TT_OK) status = tt_alloc(list->n, sizeof *dest, "sorting the corpus", &dest);
         for (int64_t i = 0; status == TT_OK && i < list->n; i++)
             dest[i] = bucket(samples, n, comm->size, list->v[i].id);

@@ -92,13 +92,8 @@ static tt_status take_entry(listing *l, int fd, const char *name, unsigned char 
     return s;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* The text whose name is stem [n bytes] + ".txt" in sorted names [count]; NULL if there is none. */
-static const char *find_text(char *const *names, int64_t count, const char *stem, int64_t n)
+static const char *find_text(const char *const *names, int64_t count, const char *stem, int64_t n)
 {
     int64_t low = 0, high = count;
     while (low < high) {
@@ -113,23 +108,12 @@ static const char *find_text(char *const *names, int64_t count, const char *stem
     return NULL;
 }
 
-static tt_status sort_names(const buffer *b, char ***out, int64_t *n)
-{
-    *n = 0;
-    for (int64_t i = 0; i < b->n; i++) *n += b->data[i] == '\0';
-    TT_TRY(tt_alloc(*n, sizeof **out, "the corpus list", out));
-    char *at = b->data;
-    for (int64_t i = 0; i < *n; i++, at += strlen(at) + 1) (*out)[i] = at;
-    if (*n > 1) qsort(*out, (size_t)*n, sizeof **out, by_name);
-    return TT_OK;
-}
-
 /* Lyrics of the tracks from `first` on, whose ids are still whole paths. */
 static tt_status add_lyrics(listing *l, int64_t first)
 {
-    char **names;
+    const char **names;
     int64_t n;
-    TT_TRY(sort_names(&l->texts, &names, &n));
+    TT_TRY(texts_sort(l->texts.data, l->texts.n, &names, &n));
     tt_status s = TT_OK;
     for (int64_t i = first; s == TT_OK && n > 0 && i < l->tracks->n; i++) {
         tt_track *t = &l->tracks->v[i];

@@ -13,34 +13,11 @@ typedef struct text_set {
     int64_t tidy; /* bytes when it was last tidied */
 } text_set;
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static int64_t count_texts(const buffer *b)
-{
-    int64_t n = 0;
-    for (int64_t i = 0; i < b->n; i++) n += b->data[i] == '\0';
-    return n;
-}
-
 static tt_status set_tidy(text_set *set)
 {
-    int64_t n = count_texts(&set->text);
-    const char **v, *at = set->text.data;
-    buffer kept = {0};
-    if (n == 0) return TT_OK;
-    TT_TRY(tt_alloc(n, sizeof *v, "labels", &v));
-    for (int64_t i = 0; i < n; i++, at += strlen(at) + 1) v[i] = at;
-    qsort(v, (size_t)n, sizeof *v, by_text);
-    tt_status s = TT_OK;
-    for (int64_t i = 0; s == TT_OK && i < n; i++)
-        if (i == 0 || strcmp(v[i], v[i - 1]) != 0) s = buffer_add(&kept, v[i], (int64_t)strlen(v[i]) + 1);
-    free(v);
-    free(set->text.data);
-    *set = (text_set){kept, kept.n};
-    return s;
+    TT_TRY(texts_tidy(&set->text));
+    set->tidy = set->text.n;
+    return TT_OK;
 }
 
 static tt_status set_add(text_set *set, const char *text, int64_t n)
@@ -72,7 +49,7 @@ static tt_status add_rows(tt_store *manifest, const char *name, tt_range rows, i
 /* Pointers and texts in one block. */
 static tt_status make_block(const buffer *b, char ***labels, int *n)
 {
-    int64_t count = count_texts(b);
+    int64_t count = texts_count(b->data, b->n);
     char *block;
     TT_TRY(tt_int(count, "labels", n));
     TT_TRY(tt_alloc(count * (int64_t)sizeof(char *) + b->n, 1, "labels", &block));

@@ -57,6 +57,8 @@ static tt_status detect(const char *path, format *out)
         *out = detect_in_folder(path);
         return TT_OK;
     }
+    if (there && audio_stem(path) >= 0)
+        return tt_fail(TT_ERR_INPUT, "corpus %s: is one track; name the folder that it is in", path);
     *out = has_ending(path, ".csv") ? CSV : TAR;
     if (!there && (*out == CSV || !strstr(path, ".tar") || code == EACCES))
         return tt_fail(TT_ERR_IO, "corpus %s: %s", path, strerror(code));

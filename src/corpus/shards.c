@@ -132,37 +132,12 @@ static tt_status expand_all(const char *patterns, expansion *e)
     return tt_fail(TT_ERR_IO, "corpus %s: there are no such shards", patterns);
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Sort the names, each once. */
-static tt_status sort_names(buffer *b)
-{
-    buffer sorted = {0};
-    const char **v;
-    int64_t n = 0;
-    for (int64_t i = 0; i < b->n; i++) n += b->data[i] == '\0';
-    TT_TRY(tt_alloc(n, sizeof *v, "the shards", &v));
-    const char *at = b->data;
-    for (int64_t i = 0; i < n; i++, at += strlen(at) + 1) v[i] = at;
-    qsort(v, (size_t)n, sizeof *v, by_name);
-    tt_status s = TT_OK;
-    for (int64_t i = 0; s == TT_OK && i < n; i++)
-        if (i == 0 || strcmp(v[i - 1], v[i]) != 0) s = add_name(&sorted, v[i]);
-    free(v);
-    free(b->data);
-    *b = sorted;
-    return s;
-}
-
 tt_status expand_shards(const tt_comm *comm, const char *pattern, bool tell, char **names, int64_t *n)
 {
     expansion e = {.left = SHARDS_MAX};
     tt_status s = TT_OK;
     if (comm->rank == 0) s = expand_all(pattern, &e);
-    if (comm->rank == 0 && s == TT_OK) s = sort_names(&e.names);
+    if (comm->rank == 0 && s == TT_OK) s = texts_tidy(&e.names);
     s = tt_agree(comm, s);
     if (s == TT_OK && tell && e.missing > 0)
         tt_warn("corpus %s: %lld shards are not there and left out, %s the first", pattern,

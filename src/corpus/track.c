@@ -45,18 +45,6 @@ bool tt_track_status_valid(int status)
     return status >= TT_TRACK_OK && status <= TT_CLIP_SOFT;
 }
 
-tt_status buffer_add(buffer *b, const void *data, int64_t n)
-{
-    if (b->n + n > b->room) {
-        int64_t room = 2 * b->room > b->n + n ? 2 * b->room : b->n + n + 256;
-        TT_TRY(tt_grow(b->n, room, 1, "the corpus list", &b->data));
-        b->room = room;
-    }
-    if (n > 0) memcpy(b->data + b->n, data, (size_t)n);
-    b->n += n;
-    return TT_OK;
-}
-
 tt_status set_text(char **field, const char *text, int64_t n)
 {
     char *copy;

@@ -49,6 +49,13 @@ typedef struct buffer {
 
 tt_status buffer_add(buffer *b, const void *data, int64_t n);
 
+/** Texts in data [n bytes], each with its NUL: how many; pointers to them, sorted as bytes, free(). */
+int64_t texts_count(const char *data, int64_t n);
+tt_status texts_sort(const char *data, int64_t n, const char ***out, int64_t *count);
+
+/** Sort the texts of a buffer and keep each once. */
+tt_status texts_tidy(buffer *b);
+
 /** Read a text file of lyrics into *text (NULs left out, LYRICS_MAX kept). A file that cannot be read is
  * warned of and gives NULL. @return TT_OK or TT_ERR_MEMORY */
 tt_status read_lyrics(const char *path, char **text);

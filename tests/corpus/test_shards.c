@@ -194,6 +194,10 @@ static void test_folders_of_them(void **state)
     assert_int_equal(list_alone(path[3], "tar", &t), TT_ERR_INPUT);
     assert_int_equal(list_alone(path[2], "csv", &t), TT_ERR_IO);
     assert_int_equal(list_alone(path[1], "tar", &t), TT_ERR_IO);
+    char one_track[4200];
+    snprintf(one_track, sizeof one_track, "%s/rock/a.wav", path[2]);
+    assert_int_equal(list_alone(one_track, "auto", &t), TT_ERR_INPUT); /* and is not taken for a CSV */
+    assert_non_null(strstr(tt_message(), "is one track"));
     free(dir);
 }
 
