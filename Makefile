@@ -124,6 +124,10 @@ asan: ## the tests under the address and undefined-behaviour sanitizers, 1 and 3
 	@ASAN_OPTIONS=fast_unwind_on_malloc=0 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
 	  tests/run -b $(BUILD)/asan -n "1 3" -c
 
+soak: all ## kill KILLS (100) runs at random moments, and run each again
+	@. tools/mpienv.sh; TT_SCRATCH=$$(mktemp -d) && export TT_SCRATCH && \
+	  TT_BUILD=$(abspath $(BUILD)) KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),1) tests/pipeline/test_kill.sh && rm -rf "$$TT_SCRATCH"
+
 # --- lint: a stamp per file, so that a second run looks only at what changed
 LINTED := $(patsubst %.c,$(BUILD)/lint/%.ok,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC)) $(SCRIPTS:%=$(BUILD)/lint/%.ok)
 
@@ -177,4 +181,4 @@ clean: ## remove the build
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:=.d)
-.PHONY: FORCE all tests deps demo demo-music check check-slurm asan lint lint-files format install help clean
+.PHONY: FORCE all tests deps demo demo-music check check-slurm asan soak lint lint-files format install help clean

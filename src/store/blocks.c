@@ -137,7 +137,9 @@ tt_status block_fail(const tt_store *store, const column *c, int64_t block, bloc
     tt_range r = block_rows(c, block);
     return tt_fail(TT_ERR_INPUT, "%s: %s rows %lld to %lld are %s", store_file(store), c->shape.name,
                    (long long)r.begin, (long long)r.end - 1,
-                   state == BLOCK_ABSENT ? "missing (never written)" : "damaged (checksum differs)");
+                   state == BLOCK_ABSENT
+                       ? "missing (never written)"
+                       : "damaged (checksum differs); remove the file to have it made anew");
 }
 
 typedef struct first_bad {

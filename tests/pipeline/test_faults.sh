@@ -4,7 +4,6 @@
 set -u
 cd "$TT_SCRATCH" || exit 1
 failed=0
-small="--set train.epochs=2 --set model.hidden_dims=[16] --set model.latent_dim=4 --set cluster.kmeans.k=3"
 
 # expect NAME STATUS TEXT COMMAND...: on 1 and 4 ranks the exit status is STATUS, and one error line holds TEXT
 expect() {
@@ -49,21 +48,52 @@ expect "missing matrix" 1 "no.h5" cluster --input no.h5:/x --output o.h5
 expect "not HDF5" 1 "unknown.yaml" cluster --input unknown.yaml:/x --output o.h5
 expect "unknown method" 2 "kmeans" cluster --input no.h5:/x --method magic --output o.h5
 
+# run DIR options...: the line on two ranks, which must end well
+run() {
+    mpirun -q -n 2 "$TT_BUILD/tutti" run --run "$@" >out 2>err || { echo "run $* fails:"; cat err; failed=1; }
+}
+
 # a full disk: one line, and when there is room again the same command goes on
-if mkdir full && mount -t tmpfs -o size=1m tmpfs full 2>/dev/null; then
-    # shellcheck disable=SC2086 # $small is a list of words
-    expect "full disk" 1 "No space left on device" run --run full/run --set corpus.path=corpus $small
+small=(--set corpus.path=corpus --set train.epochs=2 --set "model.hidden_dims=[16]" --set model.latent_dim=4 --set cluster.kmeans.k=3)
+if mkdir full && mount -t tmpfs -o size=300k tmpfs full 2>/dev/null; then
+    expect "full disk" 1 "No space left on device" run --run full/run "${small[@]}"
     mount -o remount,size=64m full
-    # shellcheck disable=SC2086
-    mpirun -q -n 2 "$TT_BUILD/tutti" run --run full/run --set corpus.path=corpus $small >out 2>err || { echo "no going on after a full disk:"; cat err; failed=1; }
+    run full/run "${small[@]}"
+    # pictures are written by another program, which does not say that it could not
+    rm full/run/results/*
+    mount -t tmpfs -o size=16k tmpfs full/run/results
+    expect "no room for pictures" 1 "cut short" run --run full/run "${small[@]}"
+    umount full/run/results
     umount full
 else
     echo "no tmpfs can be mounted here: the full disk was not tried"
 fi
 
+# memory that is refused, to us and to BLAS, which would ask for ever
+run r6 "${small[@]}"
+rm r6/hybrid.h5
+(
+    ulimit -v 400000
+    timeout 60 "$TT_BUILD/tutti" run --run r6 "${small[@]}" >out 2>err
+    [ $? = 1 ] && [ "$(grep -c "error: .*no memory for" err)" = 1 ]
+) || { echo "no clear end without memory:"; cat err; failed=1; }
+
+# what is damaged between two runs is noticed when it is read, and made again when it is removed
+run r6 "${small[@]}"
+at=$(h5dump -p -H -d /x r6/hybrid.h5 | sed -n 's/^ *OFFSET \([0-9]*\).*/\1/p')
+printf '\125\252' | dd of=r6/hybrid.h5 bs=1 seek=$((at + 1000)) conv=notrunc 2>/dev/null
+expect "damaged file" 1 "hybrid.h5: /x rows" run --run r6 "${small[@]}" --set model.latent_dim=3
+rm r6/hybrid.h5
+: >r6/latents.h5
+run r6 "${small[@]}"
+
 # 5 % broken files: status 0, the counts add up, each broken file is listed
-"$TT_BUILD/tutti" synth --tracks 100 --seconds 3 --broken 0.05 --seed 5 --out some 2>/dev/null
-# shellcheck disable=SC2086
-mpirun -q -n 2 "$TT_BUILD/tutti" run --run r6 --set corpus.path=some $small >out 2>err || { echo "5 % broken files end the run:"; cat err; failed=1; }
-grep -E "found|read|failed" err
+"$TT_BUILD/tutti" synth --tracks 100 --seconds 3 --broken 0.05 --seed 5 --out some 2>err
+broken=$(sed -n 's/.*(\([0-9]*\) broken on purpose.*/\1/p' err)
+run r7 "${small[@]}" --set corpus.path=some
+listed=$(h5ls r7/features.h5/failures | sed -n 's/^path .*{\([0-9]*\)}.*/\1/p')
+sed -n 's/.*found \([0-9]*\) tracks = \([0-9]*\) read + \([0-9]*\) failed + \([0-9]*\) without audio (\([0-9]*\) read.*/\1 \2 \3 \4 \5/p' err |
+    awk -v listed="$listed" -v broken="$broken" '{ n++; ok = $1 == 100 && $1 == $2 + $3 + $4 && listed == $3 + $5 && listed == broken && broken > 0 }
+        END { exit !(n == 1 && ok) }' ||
+    { echo "of $broken broken files $listed are listed, and the counts do not add up:"; cat err; failed=1; }
 exit $failed
