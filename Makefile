@@ -3,7 +3,7 @@
 # Libraries are found by pkg-config, or where a variable (as cluster modules set them) names their folder:
 #   MPI_DIR HDF5_DIR FFTW_DIR SCALAPACK_DIR OPENBLAS_DIR SNDFILE_DIR SOXR_DIR ARCHIVE_DIR CYAML_DIR YAML_DIR
 #   JANSSON_DIR XXHASH_DIR RANDOM123_DIR CMOCKA_DIR
-# Variables: CC, BUILD (build), PREFIX (/usr/local), ARCH (native; ARCH=x86-64 is portable), RANKS (2).
+# Variables: CC, BUILD (build), PREFIX (/usr/local), ARCH (native; ARCH=x86-64 is portable), RANKS (2), V=1 (show commands).
 
 VERSION := 0.1.0
 BUILD   ?= build
@@ -58,17 +58,23 @@ TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
 FORMATTED := $(wildcard include/tutti/*.h src/*/*.[ch] tests/*.h tests/*/*.[ch])
 SCRIPTS  := $(wildcard tools/*.sh tests/*/*.sh jobs/*.sbatch jobs/*.conf) tests/run .ci/run
 
+# One short line per command, or with V=1 the command itself.
+Q   := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)')
+
 # A make inside make uses every core, unless the user said how many.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 all: $(BUILD)/tutti ## build the program and the library
 
 $(BUILD)/tutti: $(CLI_OBJ) $(BUILD)/libtutti.a
-	$(CC) -o $@ $^ $(ALL_LIBS)
+	$(call say,link $@)
+	$(Q)$(CC) -o $@ $^ $(ALL_LIBS)
 
 $(BUILD)/libtutti.a: $(LIB_OBJ) $(BUILD)/sources
-	rm -f $@
-	ar rcs $@ $(LIB_OBJ)
+	$(call say,archive $@)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $(LIB_OBJ)
 
 # Files that change when what they say changes: a source that went away leaves the library, other flags build anew.
 $(BUILD)/sources: TEXT = $(LIB_OBJ) $(CLI_OBJ)
@@ -83,11 +89,13 @@ DEPEND = -MMD -MP -MT $@ -MT $(BUILD)/lint/$(<:.c=.ok)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(DEPEND) -c -o $@ $<
+	$(call say,compile $<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(DEPEND) -c -o $@ $<
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libtutti.a
 	@mkdir -p $(@D)
-	$(CC) $(TEST_CFLAGS) $(DEPEND) -o $@ $< $(BUILD)/libtutti.a $(CMOCKA_LIBS) $(ALL_LIBS)
+	$(call say,compile $<)
+	$(Q)$(CC) $(TEST_CFLAGS) $(DEPEND) -o $@ $< $(BUILD)/libtutti.a $(CMOCKA_LIBS) $(ALL_LIBS)
 
 tests: $(TESTS)
 
@@ -101,7 +109,7 @@ $(BUILD)/deps-%: tools/deps.sh
 
 demo: $(BUILD)/deps-build+plots ## from nothing to genres: synthetic music, the whole line on RANKS ranks
 	@$(SUBMAKE) all
-	@. tools/mpienv.sh; test -e data/demo || mpirun -n $(RANKS) $(BUILD)/tutti synth --tracks 120 --out data/demo
+	@. tools/mpienv.sh; mpirun -n $(RANKS) $(BUILD)/tutti synth --tracks 150 --broken 0.02 --format csv --out data/demo
 	@. tools/mpienv.sh; mpirun -n $(RANKS) $(BUILD)/tutti run configs/demo.yaml --run run/demo
 
 demo-music: $(BUILD)/deps-build+plots ## the same on eleven hours of real music from Debian packages

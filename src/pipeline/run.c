@@ -140,6 +140,8 @@ static tt_status run_line(const run_context *run, const char *config_text)
         return tt_fail(TT_ERR_USAGE, "'%s' is no stage; the stages are: %s", run->options->only,
                        tt_pipeline_stages());
     if (done == 0 && !run->options->only) tt_info("nothing to do: all %d stages are current", seen);
+    if (!run->options->only)
+        tt_info("scores: %s; pictures: %s/results", run->path[FILE_METRICS], run->options->directory);
     return TT_OK;
 }
 
