@@ -136,6 +136,10 @@ soak: all ## kill KILLS (100) runs at random moments, and run each again
 	@. tools/mpienv.sh; TT_SCRATCH=$$(mktemp -d) && export TT_SCRATCH && \
 	  TT_BUILD=$(abspath $(BUILD)) KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),1) tests/pipeline/test_kill.sh && rm -rf "$$TT_SCRATCH"
 
+bench: $(BUILD)/deps-build+plots ## each stage on one rank and on two; k-means and silhouette beside scikit-learn
+	@$(SUBMAKE) all
+	@TT_BUILD=$(BUILD) tools/bench.sh
+
 # --- lint: a stamp per file, so that a second run looks only at what changed
 LINTED := $(patsubst %.c,$(BUILD)/lint/%.ok,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC)) $(SCRIPTS:%=$(BUILD)/lint/%.ok)
 
@@ -189,4 +193,4 @@ clean: ## remove the build
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:=.d)
-.PHONY: FORCE all tests deps demo demo-music check check-slurm asan soak lint lint-files format install help clean
+.PHONY: FORCE all bench tests deps demo demo-music check check-slurm asan soak lint lint-files format install help clean

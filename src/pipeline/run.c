@@ -163,29 +163,31 @@ tt_status tt_pipeline_run(const tt_comm *comm, const tt_config *config, const tt
 }
 
 /* A file of another maker is known by its size and time. */
-static tt_status identify_file(const char *path, tt_hash *h)
+static tt_status identify_file(const char *path, char **hash)
 {
-    char *hash = NULL;
     struct stat st;
+    *hash = NULL;
     if (stat(path, &st) != 0) return tt_fail_errno("open", path);
-    if (!S_ISDIR(st.st_mode)) TT_TRY(stored_fingerprint(path, &hash));
-    tt_hash_text(h, hash);
-    if (!hash) {
-        tt_hash_i64(h, st.st_size);
-        tt_hash_i64(h, st.st_mtim.tv_sec);
-        tt_hash_i64(h, st.st_mtim.tv_nsec);
-    }
-    free(hash);
-    return TT_OK;
+    if (!S_ISDIR(st.st_mode)) TT_TRY(stored_fingerprint(path, hash));
+    if (*hash) return TT_OK;
+    tt_hash h = tt_hash_start();
+    char text[TT_HASH_TEXT];
+    tt_hash_i64(&h, st.st_size);
+    tt_hash_i64(&h, st.st_mtim.tv_sec);
+    tt_hash_i64(&h, st.st_mtim.tv_nsec);
+    tt_hash_print(&h, text);
+    return tt_copy_text(text, hash);
 }
 
-static tt_status identify_specs(const char *const *specs, int n_specs, tt_hash *h)
+static tt_status identify_specs(const char *const *specs, int n_specs, tt_hash *h, origin *o)
 {
     for (int i = 0; i < n_specs; i++) {
-        char *file, *dataset;
+        char *file, *dataset, *hash;
         TT_TRY(tt_store_split(specs[i], "", &file, &dataset));
         tt_hash_text(h, dataset);
-        tt_status s = identify_file(file, h);
+        tt_status s = identify_file(file, &hash);
+        if (s == TT_OK) add_input(o, h, specs[i], hash);
+        free(hash);
         free(file);
         free(dataset);
         TT_TRY(s);
@@ -198,26 +200,27 @@ tt_status tt_provenance_of(const tt_comm *comm, const tt_config *config, const c
                            tt_provenance *out, char **text)
 {
     tt_hash h = tt_hash_start();
-    char fingerprint[TT_HASH_TEXT] = "";
+    origin o = {.fingerprint = ""};
     char *settings = NULL;
     *text = NULL;
     tt_hash_text(&h, stage_name);
     tt_hash_text(&h, extra);
     tt_hash_i64(&h, (int64_t)config->seed);
     tt_status s = add_settings(config, prefixes, &h);
-    if (s == TT_OK && comm->rank == 0) s = identify_specs(specs, n_specs, &h);
+    if (s == TT_OK && comm->rank == 0) s = identify_specs(specs, n_specs, &h, &o);
     if (s == TT_OK) s = tt_config_text(config, NULL, &settings);
-    tt_hash_print(&h, fingerprint);
+    tt_hash_print(&h, o.fingerprint);
     s = tt_agree(comm, s);
-    if (s == TT_OK) s = tt_broadcast(comm, fingerprint, sizeof fingerprint, 0);
-    if (s == TT_OK) s = tt_agree(comm, tt_format(text, "%s%c%s", fingerprint, '\n', settings));
+    if (s == TT_OK) s = tt_broadcast(comm, &o, sizeof o, 0);
+    if (s == TT_OK) s = tt_agree(comm, tt_format(text, "%s\n%s\n%s", o.fingerprint, o.inputs, settings));
     free(settings);
     TT_TRY(s);
-    (*text)[TT_HASH_TEXT - 1] = '\0'; /* two texts in one block */
+    char *inputs = *text + TT_HASH_TEXT, *config_text = inputs + strlen(o.inputs) + 1;
+    inputs[-1] = config_text[-1] = '\0'; /* three texts in one block */
     *out = (tt_provenance){.stage = stage_name,
                            .fingerprint = *text,
-                           .config = *text + TT_HASH_TEXT,
-                           .inputs = "",
+                           .config = config_text,
+                           .inputs = inputs,
                            .seed = config->seed};
     return TT_OK;
 }
