@@ -23,7 +23,7 @@ typedef struct cursor {
 static tt_status unknown_key(const char *file, const char *path, int line)
 {
     char section[PATH_BYTES], names[512];
-    snprintf(section, sizeof section, "%s", path);
+    snprintf(section, sizeof section, "%.*s", PATH_BYTES - 1, path);
     char *dot = strrchr(section, '.');
     *(dot ? dot : section) = '\0';
     setting_names(section, names, sizeof names);
