@@ -159,11 +159,6 @@ void column_close(column *c)
     c->verified = NULL;
 }
 
-const char *store_file(const tt_store *store)
-{
-    return store->part ? store->part : store->path;
-}
-
 tt_status column_find(tt_store *store, const char *name, column **out)
 {
     *out = NULL;

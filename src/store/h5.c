@@ -2,6 +2,8 @@
 
 #include "tutti/memory.h"
 
+#include <fcntl.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,4 +178,23 @@ void h5_close(hid_t id)
         break;
     }
     H5Eset_current_stack(errors);
+}
+
+const char *store_file(const tt_store *store)
+{
+    return store->part ? store->part : store->path;
+}
+
+tt_status sync_folder_of(const char *path)
+{
+    char *copy;
+    TT_TRY(tt_copy_text(path, &copy));
+    const char *folder = dirname(copy);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    tt_status s = TT_OK;
+    /* Some file systems cannot sync a folder and say EINVAL: there is nothing more to do then. */
+    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL)) s = tt_fail_errno("sync the folder of", path);
+    if (fd >= 0) close(fd);
+    free(copy);
+    return s;
 }

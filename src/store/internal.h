@@ -80,6 +80,12 @@ bool h5_exists(hid_t file, const char *name);
 /** Close whatever kind of id it is, keeping the errors that h5_fail() will tell; invalid ids are fine. */
 void h5_close(hid_t id);
 
+/** This rank's path of the file while it is written or read. */
+const char *store_file(const tt_store *store);
+
+/** Flush what is written of a folder's entries. */
+tt_status sync_folder_of(const char *path);
+
 /* attributes.c */
 
 /** Write (or replace) an attribute in an open file. */
@@ -184,9 +190,6 @@ tt_status blocks_write(const tt_store *store, const column *c, int64_t first, in
 /** TT_ERR_INTERNAL if a block of this rank's share of all columns was never written. */
 tt_status store_complete(tt_store *store);
 
-/** This rank's path of the file while it is written or read. */
-const char *store_file(const tt_store *store);
-
 /* ranges.c: runs of bytes in a file */
 
 typedef struct ranges {
@@ -228,9 +231,6 @@ tt_status structure_create(const char *part, const tt_provenance *provenance, co
 /** Change the structure of `part` by f, such that a kill in between can be undone. On rank 0.
  *  @param growth  bytes of data that f adds */
 tt_status structure_edit(const char *part, int64_t growth, structure_change *f, void *context);
-
-/** Flush what is written of a folder's entries. */
-tt_status sync_folder_of(const char *path);
 
 /* resume.c */
 

@@ -3,7 +3,6 @@
 #include "tutti/memory.h"
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,20 +10,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-tt_status sync_folder_of(const char *path)
-{
-    char *copy;
-    TT_TRY(tt_copy_text(path, &copy));
-    const char *folder = dirname(copy);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    tt_status s = TT_OK;
-    /* Some file systems cannot sync a folder and say EINVAL: there is nothing more to do then. */
-    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL)) s = tt_fail_errno("sync the folder of", path);
-    if (fd >= 0) close(fd);
-    free(copy);
-    return s;
-}
 
 /* Take the space now: a full disk shows in the first second, not in the fifth hour.
  * File systems that cannot promise space (NFS 3) say so, and get the file with holes. */
