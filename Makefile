@@ -111,6 +111,7 @@ demo: $(BUILD)/deps-build+plots ## from nothing to genres: synthetic music, the 
 	@$(SUBMAKE) all
 	@. tools/mpienv.sh; mpirun -n $(RANKS) $(BUILD)/tutti synth --tracks 150 --broken 0.02 --format csv --out data/demo
 	@. tools/mpienv.sh; mpirun -n $(RANKS) $(BUILD)/tutti run configs/demo.yaml --run run/demo
+	@echo 'next: your own music, a folder genre/track.ext: $(BUILD)/tutti run --run run/mine --set corpus.path=FOLDER'
 
 demo-music: $(BUILD)/deps-build+plots ## the same on eleven hours of real music from Debian packages
 	@$(SUBMAKE) all
@@ -171,7 +172,7 @@ $(SCRIPTS:%=$(BUILD)/lint/%.ok): $(BUILD)/lint/%.ok: %
 	@touch $@
 
 format: ## lay out the C files by .clang-format
-	clang-format -i $(FORMATTED)
+	@clang-format -i $(FORMATTED)
 
 # --- install
 FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@CFLAGS@|$(LIB_CFLAGS)|' -e 's|@LIBS@|$(LIB_LIBS)|'

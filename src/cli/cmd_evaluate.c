@@ -54,8 +54,8 @@ tt_status cmd_evaluate(const tt_comm *comm, int argc, char **argv)
     const char *input = NULL, *labels = NULL, *truth = NULL, *output = NULL;
     bool done, in_directory;
     const cli_usage usage = {
-        "tutti evaluate --run DIR [options] | tutti evaluate --input FILE.h5:/x --labels "
-        "FILE.h5:/label [--truth FILE.h5:/y] --output OUT.json",
+        "tutti evaluate --run DIR [options] | tutti evaluate --input X.h5:/x --labels "
+        "C.h5:/label [--truth X.h5:/y] --output OUT.json",
         "Silhouette, Davies-Bouldin and Calinski-Harabasz of a clustering; with truth also ARI, AMI, NMI,\n"
         "V-measure, Fowlkes-Mallows and purity. Definitions are scikit-learn's.",
         0};

@@ -7,9 +7,19 @@
 
 enum { OPTIONS_MAX = 48 };
 
+/* A synopsis that names two forms, "A | B", on a line each. */
+static void print_synopsis(const char *synopsis)
+{
+    const char *lead = "usage: ", *bar;
+    for (; (bar = strstr(synopsis, " | tutti ")); synopsis = bar + 3, lead = "       ")
+        printf("%s%.*s\n", lead, (int)(bar - synopsis), synopsis);
+    printf("%s%s\n", lead, synopsis);
+}
+
 static void print_help(const cli_usage *usage, const cli_option *options)
 {
-    printf("usage: %s\n\n%s\n\noptions:\n", usage->synopsis, usage->summary);
+    print_synopsis(usage->synopsis);
+    printf("\n%s\n\noptions:\n", usage->summary);
     for (const cli_option *o = options; o->name; o++) {
         char left[64];
         snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "",

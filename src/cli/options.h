@@ -23,7 +23,7 @@ typedef struct cli_option {
 
 /** What a command says of itself. */
 typedef struct cli_usage {
-    const char *synopsis; /**< "tutti synth --tracks N --out DIR [options]" */
+    const char *synopsis; /**< "tutti synth --tracks N --out DIR [options]"; forms are parted by " | " */
     const char *summary;  /**< one or more lines on what it does */
     int operands;         /**< how many words without a dash it takes at most */
 } cli_usage;

@@ -111,9 +111,10 @@ static void write_title(plot *p, const table *t, const classes *genres, double a
     char subtitle[256], count[32];
     int64_t clips = 0;
     for (int64_t g = 0; g < t->genres; g++) clips += t->total[g];
-    int used = snprintf(subtitle, sizeof subtitle,
-                        "%s clips of known genre; each row is one genre and sums to 100 %%",
-                        plot_count(clips, count));
+    int used =
+        snprintf(subtitle, sizeof subtitle,
+                 "%s clips of known genre, their number in each cell; a row is one genre and sums to 100 %%",
+                 plot_count(clips, count));
     if (isfinite(ari)) used += snprintf(subtitle + used, sizeof subtitle - (size_t)used, "; ARI %.3f", ari);
     if (t->clusters < t->all_clusters || t->genres < genres->n)
         snprintf(subtitle + used, sizeof subtitle - (size_t)used,

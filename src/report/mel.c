@@ -92,15 +92,16 @@ static void write_panel(plot *p, const mel_axes *a, const mel_example *e, int i,
 tt_status draw_mel(const char *folder, const mel_axes *a, const mel_example *examples, int n)
 {
     plot p;
-    char subtitle[160];
+    char subtitle[256];
     double frame = seconds_per_frame(a);
     TT_TRY(plot_begin(&p, folder, "mel_examples.png", 1600, n > 2 * ACROSS ? 1100 : n > ACROSS ? 900 : 700));
     p.panel_left = 0.068;
     for (int i = 0; i < n; i++) write_values(&p, a, examples[i].db, i);
     snprintf(subtitle, sizeof subtitle,
-             "log-mel spectrogram of one clip drawn at random per genre, %lld bands x %lld frames, "
+             "log-mel spectrogram of one clip drawn at random per genre, the %d largest; %lld bands x %lld "
+             "frames, "
              "dB below the clip's maximum",
-             (long long)a->n_mels, (long long)a->frames);
+             n, (long long)a->n_mels, (long long)a->frames);
     plot_title(&p, "What the clips look like", subtitle);
     fprintf(
         p.to,
