@@ -23,7 +23,7 @@ tt_status cmd_train(const tt_comm *comm, int argc, char **argv)
         .file = {{"input", "FILE.h5:/x", "the matrix, rows are samples"},
                  {"output", "FILE", "the model to write"}},
         .extra = {{"labels", CLI_TEXT, &labels, "FILE.h5:/y",
-                   "classes; not used, as no model is conditioned yet"}},
+                   "classes; not used while model.condition is none"}},
         .prefixes = TT_TRAIN_SETTINGS,
         .plain = plain,
     };

@@ -97,11 +97,10 @@ static void say(const extractor *e, const extract_counts *c, double seconds)
 {
     int64_t analysed = tt_sum_i64(e->comm, e->analysed);
     double music = (double)analysed * e->audio->clip_seconds;
-    tt_info("extract: found %lld tracks = %lld read (%lld of them in part or silent) + %lld failed + %lld "
-            "without "
-            "audio",
-            (long long)c->found, (long long)c->read, (long long)c->marked, (long long)c->failed,
-            (long long)c->no_audio);
+    tt_info("extract: found %lld tracks = %lld read + %lld failed + %lld without audio (%lld read ones are "
+            "marked)",
+            (long long)c->found, (long long)c->read, (long long)c->failed, (long long)c->no_audio,
+            (long long)c->marked);
     char time[32];
     tt_format_seconds(seconds, time, sizeof time);
     tt_info("extract: %lld clips = %lld valid + %lld not; %lld made now in %s, %.0f x realtime",
