@@ -41,9 +41,6 @@ tt_status tt_audio_open(const tt_track *track, int sample_rate, tt_audio **out, 
  * given as 0; calls before and after are not touched). Not collective. @return TT_OK or TT_ERR_INTERNAL */
 tt_status tt_audio_read(tt_audio *audio, float *samples, int64_t n, int64_t *got, tt_track_status *status);
 
-/** Frames the header announces, or that were counted, at the target rate (rounded down). */
-int64_t tt_audio_frames(const tt_audio *audio);
-
 void tt_audio_close(tt_audio *audio);
 
 /** Samples of a clip, and between the starts of two: clip i begins at sample i * tt_hop_samples(). At

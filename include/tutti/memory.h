@@ -22,7 +22,4 @@ tt_status tt_copy_text(const char *text, char **out);
 /** printf into a new string. Free with free(). @return TT_OK or TT_ERR_MEMORY */
 __attribute__((format(printf, 2, 3))) tt_status tt_format(char **out, const char *format, ...);
 
-/** Peak resident memory of this process in bytes (VmHWM), 0 if it cannot be known. */
-int64_t tt_peak_memory(void);
-
 #endif

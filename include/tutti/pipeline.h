@@ -31,7 +31,4 @@ tt_status tt_provenance_of(const tt_comm *comm, const tt_config *config, const c
                            const char *prefixes, const char *extra, const char *const *specs, int n_specs,
                            tt_provenance *out, char **text);
 
-/** The names of the stages in order, separated by spaces. */
-const char *tt_pipeline_stages(void);
-
 #endif

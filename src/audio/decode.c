@@ -264,11 +264,6 @@ tt_status tt_audio_read(tt_audio *a, float *samples, int64_t n, int64_t *got, tt
     return TT_OK;
 }
 
-int64_t tt_audio_frames(const tt_audio *audio)
-{
-    return audio->frames;
-}
-
 void tt_audio_close(tt_audio *audio)
 {
     if (!audio) return;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 tt_status tt_alloc(int64_t count, size_t bytes, const char *what, void *out)
 {
@@ -50,11 +49,4 @@ tt_status tt_format(char **out, const char *format, ...)
     if (n >= 0) return TT_OK;
     *out = NULL;
     return tt_fail(TT_ERR_MEMORY, "no memory for a text");
-}
-
-int64_t tt_peak_memory(void)
-{
-    struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
-    return (int64_t)usage.ru_maxrss * 1024;
 }

@@ -18,15 +18,13 @@ typedef struct origin {
     char inputs[1024]; /* "NAME HASH" lines */
 } origin;
 
-const char *tt_pipeline_stages(void)
+/* The names of all stages, separated by spaces. */
+static void name_stages(char *text, size_t bytes)
 {
-    static char names[256];
-    if (names[0]) return names;
-    for (int i = 0; i < n_stages; i++) {
-        if (i > 0) strcat(names, " ");
-        strcat(names, stages[i].name);
-    }
-    return names;
+    size_t at = 0;
+    text[0] = '\0';
+    for (int i = 0; i < n_stages && at < bytes; i++)
+        at += (size_t)snprintf(text + at, bytes - at, "%s%s", i > 0 ? " " : "", stages[i].name);
 }
 
 static const char *base_name(const char *path)
@@ -136,9 +134,11 @@ static tt_status run_line(const run_context *run, const char *config_text)
         seen++;
         TT_TRY(tt_stop_agree(run->comm));
     }
-    if (seen == 0)
-        return tt_fail(TT_ERR_USAGE, "'%s' is no stage; the stages are: %s", run->options->only,
-                       tt_pipeline_stages());
+    if (seen == 0) {
+        char names[256];
+        name_stages(names, sizeof names);
+        return tt_fail(TT_ERR_USAGE, "'%s' is no stage; the stages are: %s", run->options->only, names);
+    }
     if (done == 0 && !run->options->only) tt_info("nothing to do: all %d stages are current", seen);
     if (!run->options->only)
         tt_info("scores: %s; pictures: %s/results", run->path[FILE_METRICS], run->options->directory);

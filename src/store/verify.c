@@ -1,10 +1,8 @@
 #include "store/internal.h"
 
 #include "tutti/log.h"
-#include "tutti/memory.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* A run of blocks that are not sound, told as one line. */
 typedef struct report {
