@@ -2,6 +2,7 @@
 # jobs/pipeline.sbatch on a real SLURM of two nodes: started by srun and by mpirun, told to stop as at the end of its time,
 # and with a node lost under it.  Every job ends COMPLETED with the labels of a local run, bit by bit.
 # timeout: 300
+# alone
 set -eu
 cd "$(dirname "$0")/../.."
 cluster=$PWD/tests/slurm/cluster.sh
