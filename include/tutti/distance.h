@@ -1,4 +1,5 @@
-/* Squared Euclidean distances in tiles: the kernel that clustering and scores share.
+/* Squared Euclidean, Euclidean and cosine distances in tiles: the kernel that clustering and scores share.
+ * Tiles hold squared Euclidean distances; cosine ones are half of those between rows scaled to length 1.
  *
  * A tile is a block of TT_BLOCK_ROWS rows of this rank against a set of points, by one GEMM of a shape that
  * does not depend on the rank count, |a|^2 - 2 a.b + |b|^2 in float32 with a proven error bound; who must
@@ -8,6 +9,16 @@
 #define TUTTI_DISTANCE_H
 
 #include "tutti/matrix.h"
+
+typedef enum tt_metric { TT_SQEUCLIDEAN, TT_EUCLIDEAN, TT_COSINE } tt_metric;
+
+/** "sqeuclidean", "euclidean" or "cosine". @return whether `text` is one of them */
+bool tt_metric_parse(const char *text, tt_metric *out);
+const char *tt_metric_name(tt_metric metric);
+
+/** The distance that a squared Euclidean one (of tt_points_of() of that metric) stands for, and back. */
+double tt_metric_value(tt_metric metric, double square);
+double tt_metric_square(tt_metric metric, double value);
 
 /** The rows of a matrix made ready for tiles. Where a column's mean is large beside its spread (more than
  * four deviations) the mean is taken off, rounded to float32, since the expansion above would cancel.
@@ -25,6 +36,11 @@ typedef struct tt_points {
 /** Collective. @return TT_OK, TT_ERR_INPUT (a row so long that its square overflows float32) or
  * TT_ERR_MEMORY, the same on every rank */
 tt_status tt_points_new(const tt_matrix *x, tt_points *out);
+
+/** As tt_points_new() for distances of `metric`: under TT_COSINE rows are scaled to length 1 (of the values
+ * that they stand for, shift added) and rounded to float32, and nothing is taken off. Collective.
+ *  @return also TT_ERR_INPUT (a valid row of zeros has no direction, naming it) */
+tt_status tt_points_of(const tt_matrix *x, tt_metric metric, tt_points *out);
 
 void tt_points_free(tt_points *points);
 
@@ -51,7 +67,8 @@ tt_status tt_distance_products(const float *rows, int64_t cols, const tt_targets
 /** Bound on the error of a tile, relative to the sum of both norms. */
 double tt_distance_slack(int64_t cols);
 
-/** Squared distance of two points by their differences, in double. */
+/** Squared distance of two points by their differences, in double: the same bits for (a, b) and (b, a).
+ * What decides between pairs that a tile cannot tell apart. */
 double tt_distance(const float *a, const float *b, int64_t cols);
 
 /** One block of global rows, seen on a tour. */

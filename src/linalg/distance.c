@@ -15,6 +15,35 @@ static const double centre_from = 4.0;
 /* Squared length beyond which the expansion could overflow. */
 static const float longest = 1e37f;
 
+static const char *const metric_names[] = {"sqeuclidean", "euclidean", "cosine"};
+
+bool tt_metric_parse(const char *text, tt_metric *out)
+{
+    for (int m = 0; m <= TT_COSINE; m++)
+        if (strcmp(text, metric_names[m]) == 0) {
+            *out = (tt_metric)m;
+            return true;
+        }
+    return false;
+}
+
+const char *tt_metric_name(tt_metric metric)
+{
+    return metric_names[metric];
+}
+
+double tt_metric_value(tt_metric metric, double square)
+{
+    if (metric == TT_COSINE) return square / 2;
+    return metric == TT_EUCLIDEAN ? sqrt(square) : square;
+}
+
+double tt_metric_square(tt_metric metric, double value)
+{
+    if (metric == TT_COSINE) return value * 2;
+    return metric == TT_EUCLIDEAN ? value * value : value;
+}
+
 typedef float float8 __attribute__((vector_size(32)));
 typedef double double8 __attribute__((vector_size(64)));
 
@@ -60,34 +89,71 @@ TT_KERNEL static void squared_lengths(int64_t rows, int64_t cols, const float *d
 }
 
 /* Valid rows less the origin; the others stay zero. */
-static void centre_rows(const tt_points *p, float *to)
+static void centre_rows(const tt_points *p)
 {
     const tt_matrix *x = p->x;
     for (int64_t i = 0; i < x->count; i++) {
         if (!x->valid[i]) continue;
         const float *row = x->data + i * x->cols;
-        for (int64_t j = 0; j < x->cols; j++) to[i * x->cols + j] = row[j] - p->origin[j];
+        for (int64_t j = 0; j < x->cols; j++) p->centred[i * x->cols + j] = row[j] - p->origin[j];
     }
 }
 
-static tt_status prepare(tt_points *p, int64_t padded, bool centred)
+/* Valid rows, shift added, at length 1. The largest value is divided off first: squares stay in range. */
+static tt_status scale_rows(const tt_points *p)
 {
-    if (centred) {
-        TT_TRY(tt_alloc(padded * p->x->cols, sizeof *p->centred, "centred rows", &p->centred));
-        centre_rows(p, p->centred);
-        p->data = p->centred;
+    const tt_matrix *x = p->x;
+    for (int64_t i = 0; i < x->count; i++) {
+        if (!x->valid[i]) continue;
+        const float *row = x->data + i * x->cols;
+        double most = 0, square = 0;
+        for (int64_t j = 0; j < x->cols; j++) most = fmax(most, fabs((double)row[j] + x->shift[j]));
+        if (!(most > 0))
+            return tt_fail(TT_ERR_INPUT, "%s row %lld is all zeros: it has no direction for cosine distances",
+                           x->name, (long long)(x->first + i));
+        for (int64_t j = 0; j < x->cols; j++) square += pow(((double)row[j] + x->shift[j]) / most, 2);
+        for (int64_t j = 0; j < x->cols; j++)
+            p->centred[i * x->cols + j] = (float)(((double)row[j] + x->shift[j]) / most / sqrt(square));
     }
-    TT_TRY(tt_alloc(padded, sizeof *p->norm, "squared lengths", &p->norm));
-    squared_lengths(p->x->count, p->x->cols, p->data, p->norm);
-    for (int64_t i = 0; i < p->x->count; i++)
-        if (!(p->norm[i] < longest))
-            return tt_fail(TT_ERR_INPUT,
-                           "%s row %lld is too long to be measured in float32; scale the columns", p->x->name,
-                           (long long)(p->x->first + i));
     return TT_OK;
 }
 
-tt_status tt_points_new(const tt_matrix *x, tt_points *out)
+static tt_status prepare(tt_points *p, tt_metric metric, bool centred)
+{
+    const tt_matrix *x = p->x;
+    int64_t padded = (x->count + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
+    if (centred || metric == TT_COSINE) {
+        TT_TRY(tt_alloc(padded * x->cols, sizeof *p->centred, "rows to measure", &p->centred));
+        p->data = p->centred;
+        if (metric == TT_COSINE)
+            TT_TRY(scale_rows(p));
+        else
+            centre_rows(p);
+    }
+    TT_TRY(tt_alloc(padded, sizeof *p->norm, "squared lengths", &p->norm));
+    squared_lengths(x->count, x->cols, p->data, p->norm);
+    for (int64_t i = 0; i < x->count; i++)
+        if (!(p->norm[i] < longest))
+            return tt_fail(TT_ERR_INPUT,
+                           "%s row %lld is too long to be measured in float32; scale the columns", x->name,
+                           (long long)(x->first + i));
+    return TT_OK;
+}
+
+/* Where columns are far from 0 beside their spread. @return whether any is */
+static bool choose_origin(tt_points *p)
+{
+    bool centred = false;
+    for (int64_t j = 0; j < p->x->cols; j++) {
+        double mean = p->mean[j] - p->x->shift[j];
+        if (!(fabs(mean) > centre_from * p->deviation[j])) continue;
+        p->origin[j] = (float)mean;
+        centred = true;
+    }
+    return centred;
+}
+
+tt_status tt_points_of(const tt_matrix *x, tt_metric metric, tt_points *out)
 {
     *out = (tt_points){.x = x, .data = x->data};
     tt_status s = tt_alloc(2 * x->cols, sizeof *out->mean, "column moments", &out->mean);
@@ -97,17 +163,15 @@ tt_status tt_points_new(const tt_matrix *x, tt_points *out)
         out->deviation = out->mean + x->cols;
         s = tt_matrix_moments(x, out->mean, out->deviation);
     }
-    bool centred = false;
-    for (int64_t j = 0; s == TT_OK && j < x->cols; j++) {
-        double mean = out->mean[j] - x->shift[j];
-        if (!(fabs(mean) > centre_from * out->deviation[j])) continue;
-        out->origin[j] = (float)mean;
-        centred = true;
-    }
-    int64_t padded = (x->count + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
-    if (s == TT_OK) s = tt_agree(x->comm, prepare(out, padded, centred));
+    bool centred = s == TT_OK && metric != TT_COSINE && choose_origin(out);
+    if (s == TT_OK) s = tt_agree(x->comm, prepare(out, metric, centred));
     if (s != TT_OK) tt_points_free(out);
     return s;
+}
+
+tt_status tt_points_new(const tt_matrix *x, tt_points *out)
+{
+    return tt_points_of(x, TT_EUCLIDEAN, out);
 }
 
 void tt_points_free(tt_points *points)

@@ -124,9 +124,55 @@ static void test_too_long(void **state)
     tt_matrix_free(&x);
 }
 
+/* Cosine distances by their definition, in double from the values as read. */
+static void test_cosine(void **state)
+{
+    (void)state;
+    tt_matrix x;
+    tt_points p;
+    make(&world, 600, 9, 0, &x);
+    x.shift[3] = 5;
+    assert_ok(tt_points_of(&x, TT_COSINE, &p));
+    for (int64_t i = 1; i < x.count; i++) {
+        double a = 0, b = 0, ab = 0;
+        for (int64_t j = 0; j < 9; j++) {
+            double u = (double)x.data[j] + x.shift[j], v = (double)x.data[i * 9 + j] + x.shift[j];
+            a += u * u;
+            b += v * v;
+            ab += u * v;
+        }
+        double d = tt_metric_value(TT_COSINE, tt_distance(p.data, p.data + i * 9, 9));
+        assert_near(d, 1 - ab / sqrt(a * b), 3e-7); /* rows rounded to float32 */
+        assert_near(p.norm[i], 1, 3e-7);
+    }
+    tt_points_free(&p);
+    if (x.first == 0) memset(x.data, 0, 9 * sizeof(float));
+    x.shift[3] = 0;
+    assert_int_equal(tt_points_of(&x, TT_COSINE, &p), TT_ERR_INPUT);
+    assert_string_equal(tt_message(),
+                        "made.h5:/x row 0 is all zeros: it has no direction for cosine distances");
+    x.valid[0] = x.first == 0 ? 0 : x.valid[0];
+    assert_ok(tt_points_of(&x, TT_COSINE, &p));
+    tt_points_free(&p);
+    tt_matrix_free(&x);
+}
+
+static void test_metrics(void **state)
+{
+    (void)state;
+    for (tt_metric m = TT_SQEUCLIDEAN; m <= TT_COSINE; m++) {
+        tt_metric parsed;
+        assert_true(tt_metric_parse(tt_metric_name(m), &parsed) && parsed == m);
+        assert_near(tt_metric_square(m, tt_metric_value(m, 0.49)), 0.49, 1e-15);
+    }
+    tt_metric none;
+    assert_false(tt_metric_parse("manhattan", &none));
+    assert_near(tt_metric_value(TT_EUCLIDEAN, 9), 3, 0);
+    assert_near(tt_metric_value(TT_COSINE, 2), 1, 0);
+}
+
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_tour),
-    cmocka_unit_test(test_tour_left_early),
-    cmocka_unit_test(test_too_long),
+    cmocka_unit_test(test_tour),   cmocka_unit_test(test_tour_left_early), cmocka_unit_test(test_too_long),
+    cmocka_unit_test(test_cosine), cmocka_unit_test(test_metrics),
 };
 TT_TEST_MAIN(cases)
