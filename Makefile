@@ -141,6 +141,27 @@ bench: $(BUILD)/deps-build+plots ## each stage on one rank and on two; k-means a
 	@$(SUBMAKE) all
 	@TT_BUILD=$(BUILD) tools/bench.sh
 
+# Each target of tests/fuzz with libFuzzer, which is clang's, in a build of its own of the rooms that read.
+FUZZ_OBJ := $(filter $(addprefix $(BUILD)/src/,base/% par/% store/% corpus/% audio/% $(addprefix pipeline/,config.o settings.o yaml.o)),$(LIB_OBJ))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+SANITIZE_FUZZ := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
+
+fuzz: ## the readers of audio, tar, CSV and YAML on changed inputs, FUZZ_SECONDS (600) each
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) TT_BUILD=$(abspath $(BUILD)) tests/fuzz/test_fuzz.sh
+
+fuzz-build:
+	@$(SUBMAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g -fno-omit-frame-pointer' SANITIZE='$(SANITIZE_FUZZ)' fuzzers
+
+fuzzers: $(FUZZERS) $(BUILD)/seeds
+
+$(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ)
+	$(call say,compile $<)
+	$(Q)$(CC) $(TEST_CFLAGS) -fsanitize=fuzzer $(DEPEND) -o $@ $< $(FUZZ_OBJ) $(ALL_LIBS)
+
+$(BUILD)/seeds: tests/fuzz/seeds.c $(BUILD)/flags
+	$(call say,compile $<)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=address $(DEPEND) -o $@ $< $(ALL_LIBS)
+
 # --- lint: a stamp per file, so that a second run looks only at what changed
 LINTED := $(patsubst %.c,$(BUILD)/lint/%.ok,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC)) $(SCRIPTS:%=$(BUILD)/lint/%.ok)
 
@@ -193,5 +214,5 @@ help: ## list the targets
 clean: ## remove the build
 	rm -rf $(BUILD)
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:=.d)
-.PHONY: FORCE all bench tests deps demo demo-music check check-slurm asan soak lint lint-files format install help clean
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:=.d) $(FUZZERS:=.d)
+.PHONY: FORCE all bench fuzz fuzz-build fuzzers tests deps demo demo-music check check-slurm asan soak lint lint-files format install help clean

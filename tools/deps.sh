@@ -5,10 +5,18 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
+clang_runtime() { # the package of sanitizers and libFuzzer that goes with the clang of this machine
+    local version
+    version=$(clang -dumpversion 2>/dev/null || apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-//p')
+    version=${version:-14}
+    echo "libclang-rt-${version%%.*}-dev"
+}
+
 # group | how it is found | variable of the Makefile | apt | dnf | spack
-# Found by: command NAME, or package NAME (pkg-config) | header (in VARIABLE/include or where the compiler looks).
+# Found by: command NAME, fuzzer COMPILER (it links libFuzzer), or package NAME (pkg-config) | header (in VARIABLE/include or
+# where the compiler looks).
 table() {
-    cat <<'ROWS'
+    cat <<ROWS
 build|command gcc||gcc|gcc|gcc
 build|command pkg-config||pkg-config|pkgconf-pkg-config|pkgconf
 build|header stdlib.h||libc6-dev|glibc-devel|
@@ -33,6 +41,7 @@ test|package cmocka cmocka.h|CMOCKA_DIR|libcmocka-dev|libcmocka-devel|cmocka
 test|command h5diff||hdf5-tools|hdf5|hdf5+mpi
 test|command pgrep||procps|procps-ng|
 test|command clang||clang|clang|llvm
+test|fuzzer clang||$(clang_runtime)|compiler-rt|llvm
 test|command clang-tidy||clang-tidy|clang-tools-extra|llvm
 test|command clang-format||clang-format|clang-tools-extra|llvm
 test|command cppcheck||cppcheck|cppcheck|cppcheck
@@ -54,6 +63,7 @@ found() { # how name header variable
     case $1 in
     command) command -v "$2" >/dev/null ;;
     file) [ -e "$2" ] || ! command -v dpkg >/dev/null ;;
+    fuzzer) echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | "$2" -fsanitize=fuzzer -x c -o /dev/null - 2>/dev/null ;;
     header) echo "#include <$2>" | "${CC:-gcc}" -E - >/dev/null 2>&1 ;;
     package)
         [ -n "$4" ] && [ -d "${!4:-}" ] && return 0

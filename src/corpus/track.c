@@ -187,6 +187,7 @@ static int64_t run_end(const track_list *list, int64_t i)
  */
 void name_tracks(track_list *list, int64_t first)
 {
+    if (first == list->n) return;
     track_list part = {.v = list->v + first, .n = list->n - first};
     for (int64_t i = 0; i < part.n; i++)
         if (part.v[i].channels) part.v[i].id[audio_stem(part.v[i].id)] = '\0';
