@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # deps.sh [GROUP...]: see that what Tutti needs is there; install what is missing with apt where that is allowed (root,
 # or sudo without a password), otherwise print the lines for apt, dnf and Spack and exit 1.
-# Groups: build plots test slurm (all of them by default); 'try-slurm' is tried and never insisted on.
+# Groups: build plots test slurm (all of them by default), bench; 'try-GROUP' is tried and never insisted on.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 # group | how it is found | variable of the Makefile | apt | dnf | spack
-# Found by: command NAME, or package NAME (pkg-config) | header (in VARIABLE/include or where the compiler looks).
+# Found by: command NAME, or package NAME (pkg-config) | header (in VARIABLE/include or where the compiler looks), or
+# module NAME of /usr/bin/python3.
 table() {
     cat <<'ROWS'
 build|command gcc||gcc|gcc|gcc
@@ -44,6 +45,10 @@ slurm|command munged||munge|munge|munge
 slurm|package pmix pmix.h||libpmix-dev|pmix-devel|pmix
 slurm|command ip||iproute2|iproute|
 slurm|command ps||procps|procps-ng|
+bench|module h5py||python3-h5py|python3-h5py|
+bench|module sklearn||python3-sklearn|python3-scikit-learn|
+bench|module fastcluster||python3-fastcluster||
+bench|module torchaudio||python3-torchaudio||
 ROWS
 }
 
@@ -54,6 +59,7 @@ found() { # how name header variable
     case $1 in
     command) command -v "$2" >/dev/null ;;
     file) [ -e "$2" ] || ! command -v dpkg >/dev/null ;;
+    module) /usr/bin/python3 -c "from importlib.util import find_spec as find; exit(find('$2') is None)" 2>/dev/null ;;
     header) echo "#include <$2>" | "${CC:-gcc}" -E - >/dev/null 2>&1 ;;
     package)
         [ -n "$4" ] && [ -d "${!4:-}" ] && return 0
@@ -108,10 +114,10 @@ advise() { # rows
 required=() optional=()
 for group in "$@"; do
     case $group in
-    build | plots | test | slurm) required+=("$group") ;;
-    'try-slurm') optional+=(slurm) ;;
+    build | plots | test | slurm | bench) required+=("$group") ;;
+    try-slurm | try-bench) optional+=("${group#try-}") ;;
     *)
-        echo "deps: no group '$group'; there are build, plots, test, slurm" >&2
+        echo "deps: no group '$group'; there are build, plots, test, slurm, bench" >&2
         exit 2
         ;;
     esac
@@ -120,8 +126,8 @@ done
 rows=$(for group in "${required[@]}"; do missing "$group"; done)
 wish=$(for group in "${optional[@]}"; do missing "$group"; done)
 if may_apt; then
-    rows=$rows${rows:+${wish:+$'\n'}}$wish
     [ -z "$rows" ] || install_missing "$rows" || exit 1
+    [ -z "$wish" ] || install_missing "$wish" || echo "deps: going on without"
 elif [ -n "$rows" ]; then
     advise "$rows"
     exit 1
