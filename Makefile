@@ -56,7 +56,7 @@ LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
 FORMATTED := $(wildcard include/tutti/*.h src/*/*.[ch] tests/*.h tests/*/*.[ch])
-SCRIPTS  := $(wildcard tools/*.sh tests/*/*.sh jobs/*.sbatch jobs/*.conf) tests/run .ci/run
+SCRIPTS  := $(wildcard tools/*.sh tools/bench/*.sh tests/*/*.sh jobs/*.sbatch jobs/*.conf) tests/run .ci/run
 
 # One short line per command, or with V=1 the command itself.
 Q   := $(if $(V),,@)
@@ -137,9 +137,9 @@ soak: all ## kill KILLS (100) runs at random moments, and run each again
 	@. tools/mpienv.sh; TT_SCRATCH=$$(mktemp -d) && export TT_SCRATCH && \
 	  TT_BUILD=$(abspath $(BUILD)) KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),1) tests/pipeline/test_kill.sh && rm -rf "$$TT_SCRATCH"
 
-bench: $(BUILD)/deps-build+plots ## each stage on one rank and on two; k-means and silhouette beside scikit-learn
+bench: $(BUILD)/deps-build+plots+try-bench ## measure against peers: all of tools/bench/, or AREAS="line extract ..."
 	@$(SUBMAKE) all
-	@TT_BUILD=$(BUILD) tools/bench.sh
+	@TT_BUILD=$(BUILD) tools/bench.sh $(AREAS)
 
 # Each target of tests/fuzz with libFuzzer, which is clang's, in a build of its own of the rooms that read.
 FUZZ_OBJ := $(filter $(addprefix $(BUILD)/src/,base/% par/% store/% corpus/% audio/% $(addprefix pipeline/,config.o settings.o yaml.o)),$(LIB_OBJ))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # deps.sh [GROUP...]: see that what Tutti needs is there; install what is missing with apt where that is allowed (root,
 # or sudo without a password), otherwise print the lines for apt, dnf and Spack and exit 1.
-# Groups: build plots test slurm (all of them by default); 'try-slurm' is tried and never insisted on.
+# Groups: build plots test slurm (all of them by default), bench; 'try-GROUP' is tried and never insisted on.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -13,8 +13,8 @@ clang_runtime() { # the package of sanitizers and libFuzzer that goes with the c
 }
 
 # group | how it is found | variable of the Makefile | apt | dnf | spack
-# Found by: command NAME, fuzzer COMPILER (it links libFuzzer), or package NAME (pkg-config) | header (in VARIABLE/include or
-# where the compiler looks).
+# Found by: command NAME, fuzzer COMPILER (it links libFuzzer), module NAME of /usr/bin/python3, or package NAME (pkg-config)
+# | header (in VARIABLE/include or where the compiler looks).
 table() {
     cat <<ROWS
 build|command gcc||gcc|gcc|gcc
@@ -53,6 +53,10 @@ slurm|command munged||munge|munge|munge
 slurm|package pmix pmix.h||libpmix-dev|pmix-devel|pmix
 slurm|command ip||iproute2|iproute|
 slurm|command ps||procps|procps-ng|
+bench|module h5py||python3-h5py|python3-h5py|
+bench|module sklearn||python3-sklearn|python3-scikit-learn|
+bench|module fastcluster||python3-fastcluster||
+bench|module torchaudio||python3-torchaudio||
 ROWS
 }
 
@@ -64,6 +68,7 @@ found() { # how name header variable
     command) command -v "$2" >/dev/null ;;
     file) [ -e "$2" ] || ! command -v dpkg >/dev/null ;;
     fuzzer) echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | "$2" -fsanitize=fuzzer -x c -o /dev/null - 2>/dev/null ;;
+    module) /usr/bin/python3 -c "from importlib.util import find_spec as find; exit(find('$2') is None)" 2>/dev/null ;;
     header) echo "#include <$2>" | "${CC:-gcc}" -E - >/dev/null 2>&1 ;;
     package)
         [ -n "$4" ] && [ -d "${!4:-}" ] && return 0
@@ -118,10 +123,10 @@ advise() { # rows
 required=() optional=()
 for group in "$@"; do
     case $group in
-    build | plots | test | slurm) required+=("$group") ;;
-    'try-slurm') optional+=(slurm) ;;
+    build | plots | test | slurm | bench) required+=("$group") ;;
+    try-slurm | try-bench) optional+=("${group#try-}") ;;
     *)
-        echo "deps: no group '$group'; there are build, plots, test, slurm" >&2
+        echo "deps: no group '$group'; there are build, plots, test, slurm, bench" >&2
         exit 2
         ;;
     esac
@@ -130,8 +135,8 @@ done
 rows=$(for group in "${required[@]}"; do missing "$group"; done)
 wish=$(for group in "${optional[@]}"; do missing "$group"; done)
 if may_apt; then
-    rows=$rows${rows:+${wish:+$'\n'}}$wish
     [ -z "$rows" ] || install_missing "$rows" || exit 1
+    [ -z "$wish" ] || install_missing "$wish" || echo "deps: going on without"
 elif [ -n "$rows" ]; then
     advise "$rows"
     exit 1
