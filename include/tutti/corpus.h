@@ -8,7 +8,8 @@
 /** Settings `corpus:`. */
 typedef struct tt_corpus_params {
     char *path;   /**< folder, CSV manifest (or the folder of a `manifest.csv`), or shards
-                     ("shard-{0000..0127}.tar", a glob of .tar files, one .tar, or a folder of them) */
+                     ("shard-{0000..0127}.tar", a glob of .tar files, one .tar, a folder of them, or several of
+                     these separated by commas) */
     char *format; /**< auto | folder | csv | tar. auto takes a folder with a `manifest.csv` at its top for
                      CSV, and one with .tar files at its top and no audio at any depth for shards */
 } tt_corpus_params;
@@ -63,15 +64,28 @@ typedef struct tt_tracks {
 } tt_tracks;
 
 /** List a corpus without opening audio, lyrics included. Tracks are dealt by tt_partition(total, 1, ...):
- * sorted by id (as bytes) from folders and shards, in the order of the rows from a CSV manifest. Folders:
- * genre/track.ext to any depth, links followed, hidden files skipped; track.txt beside it is its lyrics. CSV
- * (RFC 4180): columns path, id, genre, language, lyrics or lyrics_path, split in any order, others ignored;
- * paths are relative to its own folder; an empty path is a track without audio; without an id the path's
- * stem, or the row's number. Shards: members that share a path up to the last dot are one track: audio, .json
- * (genre, language, lyrics, split, id), .txt (lyrics), .cls (genre). A damaged shard gives what stands before
- * the damage, with a warning. Collective. @return TT_OK, TT_ERR_INPUT (no tracks; an id twice; a CSV that
- * cannot be read, with its line; a compressed shard), TT_ERR_IO, TT_ERR_CONFIG (format) or TT_ERR_MEMORY, the
- * same on every rank. Free with tt_tracks_free(). */
+ * sorted by id (as bytes) from folders and shards, in the order of the rows from a CSV manifest.
+ *
+ * Folders: genre/track.ext to any depth, links followed, hidden files skipped; track.txt beside it is its
+ * lyrics. The id is the path without its extension, unless another track would then be called the same.
+ *
+ * CSV (RFC 4180): columns path, id, genre, language, lyrics or lyrics_path, split in any order and case,
+ * others ignored; paths are relative to its own folder; an empty path is a track without audio; without an id
+ * it is as for folders, or the row's number.
+ *
+ * Shards, after WebDataset: members that share a key, the path up to the first dot of the name, are one
+ * sample: audio, .json (genre, language, lyrics, split, id), .lyrics.txt or .txt (lyrics), .cls (genre, a
+ * word or a number). The id is the key. Two rules are for folders of music that were packed as they are: an
+ * extension holds no white space ("01. Song.mp3" has the key "01. Song"); and of several audio members of one
+ * key each is a track, with the members of its own stem (up to the last dot) and those called KEY.json,
+ * KEY.cls, KEY.txt, KEY.lyrics.txt. Where a key is in several shards, the ids begin with the shard's name.
+ * Patterns: {0000..0127}, {0..20..2}, {a,b}, globs, folders of .tar files, separated by commas; what is not
+ * there is left out, with a warning that names it. A damaged shard gives what stands before the damage, with
+ * a warning; hard links are what they link to, symbolic links and sparse members are left out with one.
+ *
+ * Labels and lyrics come out as UTF-8, other bytes as '?'. Collective. @return TT_OK, TT_ERR_INPUT (no
+ * tracks; an id twice; a CSV that cannot be read, with its line; a compressed shard), TT_ERR_IO,
+ * TT_ERR_CONFIG (format; a URL) or TT_ERR_MEMORY, the same on every rank. Free with tt_tracks_free(). */
 tt_status tt_corpus_list(const tt_comm *comm, const tt_corpus_params *params, tt_tracks *out);
 
 void tt_tracks_free(tt_tracks *tracks);

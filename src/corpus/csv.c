@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 1 << 18, RECORD_MAX = 1 << 26, FIELDS_MAX = 10000 };
+enum { READ_BYTES = 1 << 18, RECORD_MAX = 1 << 24, FIELDS_MAX = 10000 };
 
 struct csv {
     FILE *file;
@@ -51,6 +51,9 @@ tt_status csv_open(const char *path, csv **out)
         c->n = fread(c->read, 1, READ_BYTES, c->file);
         if (ferror(c->file)) s = tt_fail_errno("read the corpus manifest", path);
         if (c->n >= 3 && memcmp(c->read, mark, 3) == 0) c->at = 3;
+        if (c->n >= 2 && (memcmp(c->read, "\xFF\xFE", 2) == 0 || memcmp(c->read, "\xFE\xFF", 2) == 0))
+            s = tt_fail(TT_ERR_INPUT, "%s: is UTF-16; save it as UTF-8, with commas between the columns",
+                        path);
     }
     if (s != TT_OK) {
         csv_close(c);

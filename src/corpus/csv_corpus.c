@@ -17,6 +17,8 @@ static const char *const column_names[COLUMNS] = {"path",   "id",          "genr
 
 typedef struct manifest {
     const char *path;
+    int64_t *line;           /* [rows of this rank] where each begins */
+    int64_t not_utf8;        /* rows of this rank with other bytes than UTF-8 in them */
     int64_t folder;          /* bytes of path before its last slash, with it */
     int64_t column[COLUMNS]; /* index of the field, -1 if there is none */
     int64_t fields;
@@ -78,13 +80,17 @@ static tt_status resolve(const manifest *m, const char *path, char **out)
     return tt_format(out, "%.*s%s", path[0] == '/' ? 0 : (int)m->folder, m->path, path);
 }
 
-static tt_status row_id(const manifest *m, const csv_record *r, int64_t row, char **out)
+/* Without an id the path without its extension, cut by a NUL that restore_extensions() may take back:
+ * `channels`, not yet in use, marks it. */
+static tt_status row_id(const manifest *m, const csv_record *r, int64_t row, tt_track *t)
 {
     const char *id = field(m, r, ID), *path = field(m, r, PATH);
-    if (id[0]) return set_text(out, id, (int64_t)strlen(id));
-    if (!path[0]) return tt_format(out, "%lld", (long long)row + 1);
-    int64_t stem = audio_stem(path);
-    return set_text(out, path, stem >= 0 ? stem : (int64_t)strlen(path));
+    if (!id[0] && !path[0]) return tt_format(&t->id, "%lld", (long long)row + 1);
+    int64_t stem = id[0] ? -1 : audio_stem(path);
+    TT_TRY(tt_copy_text(id[0] ? id : path, &t->id));
+    t->channels = stem >= 0;
+    if (stem >= 0) t->id[stem] = '\0';
+    return TT_OK;
 }
 
 static tt_status row_lyrics(const manifest *m, const csv_record *r, char **out)
@@ -101,12 +107,12 @@ static tt_status row_lyrics(const manifest *m, const csv_record *r, char **out)
     return s;
 }
 
-static tt_status read_row(const manifest *m, const csv_record *r, int64_t row, tt_track *t)
+static tt_status read_row(manifest *m, const csv_record *r, int64_t row, tt_track *t)
 {
     static const int labels[] = {GENRE, LANGUAGE, SPLIT};
     char **const texts[] = {&t->genre, &t->language, &t->split};
     const char *path = field(m, r, PATH);
-    TT_TRY(row_id(m, r, row, &t->id));
+    TT_TRY(row_id(m, r, row, t));
     for (int i = 0; i < 3; i++) {
         const char *label = field(m, r, labels[i]);
         TT_TRY(set_text(texts[i], label, (int64_t)strlen(label)));
@@ -118,69 +124,77 @@ static tt_status read_row(const manifest *m, const csv_record *r, int64_t row, t
     } else {
         t->status = TT_TRACK_NO_AUDIO;
     }
-    return track_complete(t);
+    TT_TRY(track_complete(t));
+    m->not_utf8 += track_make_utf8(t);
+    return TT_OK;
 }
 
-/* Where an id is used; ids of equal hash meet on one rank. */
-typedef struct use {
-    tt_hash id;
-    int64_t line;
-} use;
-
-static int by_hash(const void *a, const void *b)
+/* Rows without an id whose paths differ in the extension alone get it back, as files of a folder do. That may
+ * make others equal, so there are rounds until none is changed. */
+static tt_status restore_extensions(const tt_comm *comm, track_list *list, bool **repeated)
 {
-    const use *x = a, *y = b;
-    if (x->id.high != y->id.high) return x->id.high < y->id.high ? -1 : 1;
-    if (x->id.low != y->id.low) return x->id.low < y->id.low ? -1 : 1;
-    return (x->line > y->line) - (x->line < y->line);
-}
-
-static tt_status send_uses(const tt_comm *comm, const use *uses, int64_t n, use **out, int64_t *out_n)
-{
-    int64_t *count = NULL;
-    use *packed = NULL;
-    tt_status s = tt_alloc(2 * comm->size, sizeof *count, "checking ids", &count);
-    if (s == TT_OK) s = tt_alloc(n, sizeof *packed, "checking ids", &packed);
-    s = tt_agree(comm, s);
-    int64_t k = 0;
-    for (int r = 0; s == TT_OK && r < comm->size; r++) {
-        int64_t before = k;
-        for (int64_t i = 0; i < n; i++)
-            if (uses[i].id.low % (uint64_t)comm->size == (uint64_t)r) packed[k++] = uses[i];
-        count[r] = (k - before) * (int64_t)sizeof *packed;
+    for (int64_t changed = 1; changed > 0;) {
+        changed = 0;
+        free(*repeated);
+        TT_TRY(find_repeated_ids(comm, list, TT_OK, repeated));
+        for (int64_t i = 0; i < list->n; i++) {
+            tt_track *t = &list->v[i];
+            if (!(*repeated)[i] || !t->channels) continue;
+            t->id[strlen(t->id)] = '.';
+            t->channels = 0;
+            changed = 1;
+        }
+        changed = tt_max_i64(comm, changed);
     }
-    if (s == TT_OK) s = tt_exchange(comm, packed, count, out, count + comm->size);
-    *out_n = 0;
-    for (int r = 0; s == TT_OK && r < comm->size; r++)
-        *out_n += count[comm->size + r] / (int64_t)sizeof **out;
-    free(packed);
-    free(count);
+    for (int64_t i = 0; i < list->n; i++) list->v[i].channels = 0;
+    return TT_OK;
+}
+
+/* The first line, over all ranks, behind `after` whose id is repeated, and that id if one is given; INT64_MAX
+ * if none. */
+static int64_t find_line(const tt_comm *comm, const manifest *m, const track_list *list, const bool *repeated,
+                         int64_t after, const tt_hash *id, tt_hash *found)
+{
+    int64_t line = INT64_MAX;
+    for (int64_t i = 0; i < list->n && line == INT64_MAX; i++) {
+        if (!repeated[i] || m->line[i] <= after) continue;
+        tt_hash h = tt_hash_start();
+        tt_hash_text(&h, list->v[i].id);
+        if (id && (id->low != h.low || id->high != h.high)) continue;
+        line = m->line[i];
+        *found = h;
+    }
+    int64_t first = -tt_max_i64(comm, -line);
+    if (line != first) *found = tt_hash_start();
+    MPI_Allreduce(MPI_IN_PLACE, found, 2, MPI_UINT64_T, MPI_BOR, comm->mpi);
+    return first;
+}
+
+static tt_status refuse_repeated(const tt_comm *comm, const manifest *m, track_list *list)
+{
+    bool *repeated = NULL;
+    tt_hash id = tt_hash_start(), other = id;
+    tt_status s = restore_extensions(comm, list, &repeated);
+    if (s == TT_OK) {
+        int64_t first = find_line(comm, m, list, repeated, 0, NULL, &id), second = INT64_MAX;
+        if (first != INT64_MAX) second = find_line(comm, m, list, repeated, first, &id, &other);
+        if (second != INT64_MAX)
+            s = tt_fail(
+                TT_ERR_INPUT,
+                "%s:%lld: the id (or, without one, the path) is that of line %lld; ids must be unique",
+                m->path, (long long)second, (long long)first);
+    }
+    free(repeated);
     return s;
 }
 
-/* The first line, over all ranks, whose id was used before. */
-static tt_status refuse_duplicates(const tt_comm *comm, const char *path, const use *uses, int64_t n)
+static void tell_not_utf8(const tt_comm *comm, const manifest *m)
 {
-    use *mine = NULL;
-    int64_t k, line = INT64_MAX, earlier = 0;
-    TT_TRY(send_uses(comm, uses, n, &mine, &k));
-    if (k > 1) qsort(mine, (size_t)k, sizeof *mine, by_hash);
-    for (int64_t i = 1; i < k; i++) {
-        if (mine[i].id.low != mine[i - 1].id.low || mine[i].id.high != mine[i - 1].id.high) continue;
-        if (mine[i].line >= line) continue;
-        line = mine[i].line;
-        earlier = mine[i - 1].line;
-    }
-    free(mine);
-    bool first = line < INT64_MAX && -line == tt_max_i64(comm, -line);
-    if (line == INT64_MAX) tt_max_i64(comm, -line);
-    return tt_agree(
-        comm,
-        first
-            ? tt_fail(TT_ERR_INPUT,
-                      "%s:%lld: the id (or, without one, the path) is that of line %lld; ids must be unique",
-                      path, (long long)line, (long long)earlier)
-            : TT_OK);
+    int64_t rows = tt_sum_i64(comm, m->not_utf8);
+    if (rows > 0 && comm->rank == 0)
+        tt_warn("%s: %lld rows have labels or lyrics that are not UTF-8, whose bytes become \"?\": save it "
+                "as UTF-8",
+                m->path, (long long)rows);
 }
 
 static tt_status count_rows(manifest *m, int64_t *rows)
@@ -201,7 +215,7 @@ static tt_status count_rows(manifest *m, int64_t *rows)
     return s;
 }
 
-static tt_status read_rows(manifest *m, tt_range mine, track_list *list, use *uses)
+static tt_status read_rows(manifest *m, tt_range mine, track_list *list)
 {
     csv *file;
     csv_record r;
@@ -215,10 +229,7 @@ static tt_status read_rows(manifest *m, tt_range mine, track_list *list, use *us
         if (s != TT_OK || row < mine.begin) continue;
         tt_track *t = list_add(list);
         s = t ? read_row(m, &r, row, t) : TT_ERR_MEMORY;
-        if (s != TT_OK) continue;
-        tt_hash id = tt_hash_start();
-        tt_hash_text(&id, t->id);
-        uses[row - mine.begin] = (use){id, r.line};
+        m->line[row - mine.begin] = r.line;
     }
     csv_close(file);
     return s;
@@ -233,12 +244,12 @@ tt_status list_csv(const tt_comm *comm, const char *path, tt_tracks *out)
     TT_TRY(tt_agree(comm, count_rows(&m, &rows)));
     tt_range mine = tt_partition(rows, 1, comm->size, comm->rank);
     track_list list = {0};
-    use *uses = NULL;
-    tt_status s = tt_alloc(mine.end - mine.begin, sizeof *uses, "checking ids", &uses);
-    if (s == TT_OK) s = read_rows(&m, mine, &list, uses);
+    tt_status s = tt_alloc(mine.end - mine.begin, sizeof *m.line, "the corpus list", &m.line);
+    if (s == TT_OK) s = read_rows(&m, mine, &list);
     s = tt_agree(comm, s);
-    if (s == TT_OK) s = refuse_duplicates(comm, path, uses, list.n);
-    free(uses);
+    if (s == TT_OK) tell_not_utf8(comm, &m);
+    if (s == TT_OK) s = refuse_repeated(comm, &m, &list);
+    free(m.line);
     if (s == TT_OK)
         *out = (tt_tracks){.v = list.v, .n = list.n, .first = mine.begin, .total = rows};
     else

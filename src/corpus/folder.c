@@ -141,7 +141,10 @@ static tt_status read_entries(listing *l, DIR *dir)
     if (errno) tt_warn("corpus folder %s/%s: %s, the rest is left out", l->root, l->path, strerror(errno));
     TT_TRY(add_lyrics(l, first));
     name_tracks(l->tracks, first);
-    for (int64_t i = first; i < l->tracks->n; i++) TT_TRY(track_complete(&l->tracks->v[i]));
+    for (int64_t i = first; i < l->tracks->n; i++) {
+        TT_TRY(track_complete(&l->tracks->v[i]));
+        track_make_utf8(&l->tracks->v[i]);
+    }
     return TT_OK;
 }
 

@@ -1,51 +1,76 @@
-/* One tar shard, member by member; audio is left where it is, by offset. */
-#include "formats.h"
+/* The members of one tar shard, header by header; audio is left where it is, by offset. */
+#include "shard.h"
 
 #include "tutti/log.h"
 #include "tutti/memory.h"
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <jansson.h>
+#include <ctype.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-enum { READ_BYTES = 1 << 16 };
+enum { READ_BYTES = 1 << 16, TAR_BLOCK = 512, NAME_SHOWN = 80 };
 
-/* What a member is to its track. */
-typedef enum part { AUDIO, LABELS, TEXT, GENRE, OTHER } part;
+/* Why a member is left out. */
+typedef enum fault { NAME_TOO_LONG, SPARSE, SYMBOLIC, LINK_TO_NOTHING, REPEATED, FAULTS } fault;
 
-/* A member that belongs to a track. */
-typedef struct member {
-    char *name;   /* "a/b.wav", without "./"; owned */
-    int64_t stem; /* bytes of name before the extension */
-    part part;
-    int64_t offset, bytes; /* of audio */
-    int64_t order;         /* of its occurrence: of two with one name, the later counts */
-    char *text;            /* of what is not audio; owned */
-} member;
+static const char *const fault_text[FAULTS] = {
+    "names are too long", "files are stored sparse, which cannot be read in place (pack without --sparse)",
+    "symbolic links cannot be followed in a shard (pack with tar --dereference)",
+    "hard links lead to no member before them", "names come again, the last of each counts"};
 
-typedef struct shard {
-    const char *path;
-    int64_t modified;
-    member *v;
-    int64_t n, room;
-} shard;
+/* Members left out, by reason. */
+typedef struct faults {
+    int64_t n[FAULTS];
+    char first[FAULTS][NAME_SHOWN + 1];
+} faults;
 
-static part part_of(const char *name, int64_t *stem)
+static void add_fault(faults *f, fault kind, const char *name)
 {
-    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name, *dot = strrchr(base, '.');
-    if (base[0] == '.' || base[0] == '\0' || !dot) return OTHER;
-    *stem = dot - name;
-    if (audio_stem(name) >= 0) return AUDIO;
-    if (strcasecmp(dot, ".json") == 0) return LABELS;
-    if (strcasecmp(dot, ".txt") == 0) return TEXT;
-    return strcasecmp(dot, ".cls") == 0 ? GENRE : OTHER;
+    if (f->n[kind]++ == 0) snprintf(f->first[kind], sizeof f->first[kind], "%s", name);
 }
 
-static tt_status read_member_text(shard *s, struct archive *a, member *m)
+static void tell_faults(const faults *f, const char *path)
+{
+    for (int kind = 0; kind < FAULTS; kind++)
+        if (f->n[kind] > 0)
+            tt_warn("shard %s: members left out: %lld %s; %s the first", path, (long long)f->n[kind],
+                    fault_text[kind], f->first[kind]);
+}
+
+/* Bytes of a name before its extension (see member), which begins at the first dot behind all white space; -1
+ * if it has none. */
+static int64_t find_key(const char *name)
+{
+    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name, *from = base;
+    if (base[0] == '.') return -1;
+    for (const char *p = base; *p; p++)
+        if (isspace((unsigned char)*p)) from = p;
+    const char *dot = strchr(from, '.');
+    return dot ? dot - name : -1;
+}
+
+static part part_of(const char *name)
+{
+    if (audio_stem(name) >= 0) return AUDIO;
+    if (has_ending(name, ".json")) return LABELS;
+    if (has_ending(name, ".txt")) return TEXT;
+    return has_ending(name, ".cls") ? GENRE : OTHER;
+}
+
+static const char *plain_name(const char *name)
+{
+    while (name[0] == '.' && name[1] == '/')
+        for (name += 2; *name == '/';) name++;
+    return name;
+}
+
+static tt_status read_member_text(const shard *s, struct archive *a, member *m)
 {
     char *raw;
     TT_TRY(tt_alloc(LYRICS_MAX + 1, 1, "a shard", &raw));
@@ -60,33 +85,48 @@ static tt_status read_member_text(shard *s, struct archive *a, member *m)
     return status;
 }
 
-static tt_status take_member(shard *s, struct archive *a, struct archive_entry *e)
+/* The name in a tar header is bytes; in a pax header it is UTF-8, which libarchive cannot give in other
+ * locales. */
+static const char *name_of(struct archive_entry *e)
 {
     const char *name = archive_entry_pathname(e);
-    if (!name || archive_entry_filetype(e) != AE_IFREG) return TT_OK;
-    while (name[0] == '.' && name[1] == '/') name += 2;
-    int64_t stem = 0;
-    part p = part_of(name, &stem);
-    if (p == OTHER) return TT_OK;
-    if (strlen(name) > LABEL_MAX || (p == AUDIO && archive_entry_sparse_count(e) > 0)) {
-        tt_warn("shard %s: %.80s: %s, left out", s->path, name,
-                strlen(name) > LABEL_MAX ? "the name is too long" : "is stored sparse");
-        return TT_OK;
-    }
+    if (!name) name = archive_entry_pathname_utf8(e);
+    return name ? plain_name(name) : "";
+}
+
+static tt_status add_member(shard *s, const char *name, int64_t key, part p, member **out)
+{
     if (s->n == s->room) {
         TT_TRY(tt_grow(s->n, 2 * s->room + 64, sizeof *s->v, "a shard", &s->v));
         s->room = 2 * s->room + 64;
     }
-    member *m = &s->v[s->n];
-    *m = (member){.stem = stem, .part = p, .order = s->n};
+    *out = &s->v[s->n];
+    **out = (member){.key = key, .part = p, .order = s->n};
+    s->n++;
+    return set_text(&(*out)->name, name, (int64_t)strlen(name));
+}
+
+static tt_status take_member(shard *s, struct archive *a, struct archive_entry *e, faults *f)
+{
+    const char *name = name_of(e), *link = archive_entry_hardlink(e);
+    int64_t key = find_key(name);
+    part p = key >= 0 ? part_of(name) : OTHER;
+    bool symbolic = archive_entry_filetype(e) == AE_IFLNK;
+    if (p == OTHER || (!symbolic && !link && archive_entry_filetype(e) != AE_IFREG)) return TT_OK;
+    bool too_long = strlen(name) > LABEL_MAX, sparse = p == AUDIO && archive_entry_sparse_count(e) > 0;
+    if (too_long || sparse || symbolic) {
+        add_fault(f, too_long ? NAME_TOO_LONG : sparse ? SPARSE : SYMBOLIC, name);
+        return TT_OK;
+    }
+    member *m;
+    TT_TRY(add_member(s, name, key, p, &m));
     m->offset = archive_filter_bytes(a, 0); /* libarchive has read the headers up to here */
     m->bytes = archive_entry_size(e);
-    TT_TRY(set_text(&m->name, name, (int64_t)strlen(name)));
-    s->n++;
+    if (link && m->bytes == 0) return set_text(&m->link, plain_name(link), (int64_t)strlen(plain_name(link)));
     return p == AUDIO ? TT_OK : read_member_text(s, a, m);
 }
 
-static tt_status refuse_compressed(const char *path)
+static tt_status refuse_compressed(const char *path, const char head[8])
 {
     static const struct {
         const char *magic;
@@ -100,13 +140,8 @@ static tt_status refuse_compressed(const char *path)
                  {"BZh", 3, "bzip2"},
                  {"\x04\x22\x4d\x18", 4, "lz4"},
                  {"PK\3\4", 4, "zip"}};
-    char head[8] = "";
-    FILE *f = fopen(path, "rbe");
-    if (!f) return TT_OK; /* libarchive says why */
-    size_t n = fread(head, 1, sizeof head, f);
-    fclose(f);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (n >= (size_t)kinds[i].n && memcmp(head, kinds[i].magic, (size_t)kinds[i].n) == 0)
+        if (memcmp(head, kinds[i].magic, (size_t)kinds[i].n) == 0)
             return tt_fail(TT_ERR_INPUT,
                            "shard %s: is compressed (%s), but audio is read from within the shard; "
                            "unpack it to a plain .tar (music is compressed already)",
@@ -114,195 +149,165 @@ static tt_status refuse_compressed(const char *path)
     return TT_OK;
 }
 
-static tt_status read_members(shard *s)
+/* A tar file ends in blocks of zeros. Where they are missing it was cut short: libarchive does not see that,
+ * for it skips what it does not read. */
+static bool is_ended(int fd, int64_t bytes)
+{
+    static const char zeros[TAR_BLOCK];
+    char last[TAR_BLOCK];
+    return bytes >= TAR_BLOCK && pread(fd, last, TAR_BLOCK, (off_t)(bytes - TAR_BLOCK)) == TAR_BLOCK &&
+           memcmp(last, zeros, TAR_BLOCK) == 0;
+}
+
+static tt_status read_members(shard *s, int fd, int64_t bytes, faults *f)
 {
     struct archive *a = archive_read_new();
     if (!a) return tt_fail(TT_ERR_MEMORY, "no memory for a shard");
     archive_read_support_format_tar(a);
+    archive_read_set_format_option(a, "tar", "read_concatenated_archives", "1");
     tt_status status = TT_OK;
-    int code = archive_read_open_filename(a, s->path, READ_BYTES);
+    int code = archive_read_open_fd(a, fd, READ_BYTES);
     struct archive_entry *e;
     while (code >= ARCHIVE_WARN && status == TT_OK) {
         code = archive_read_next_header(a, &e);
         if (code == ARCHIVE_EOF) break;
-        if (code >= ARCHIVE_WARN) status = take_member(s, a, e);
+        if (code >= ARCHIVE_WARN) status = take_member(s, a, e, f);
     }
     if (code < ARCHIVE_WARN)
         tt_warn("shard %s: %s; the %lld members before that are kept", s->path, archive_error_string(a),
                 (long long)s->n);
+    else if (status == TT_OK && !is_ended(fd, bytes))
+        tt_warn("shard %s: is cut short; the %lld members that are there are kept", s->path, (long long)s->n);
     archive_read_free(a);
     return status;
 }
 
-/* By stem, then audio, labels, text, genre; then by name, the latest first. */
-static int by_stem(const void *x, const void *y)
+static int by_name(const void *x, const void *y)
+{
+    const member *a = *(const member *const *)x, *b = *(const member *const *)y;
+    int c = strcmp(a->name, b->name);
+    return c != 0 ? c : (a->order > b->order) - (a->order < b->order);
+}
+
+/* The last member of that name before `m` among sorted members [n], NULL if there is none. */
+static const member *find_target(member *const *sorted, int64_t n, const member *m)
+{
+    int64_t low = 0, high = n;
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        int c = strcmp(sorted[middle]->name, m->link);
+        if (c < 0 || (c == 0 && sorted[middle]->order < m->order))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    const member *found = low > 0 ? sorted[low - 1] : NULL;
+    return found && strcmp(found->name, m->link) == 0 && found->part != OTHER ? found : NULL;
+}
+
+static tt_status resolve(member *const *sorted, int64_t n, member *m, faults *f)
+{
+    const member *target = find_target(sorted, n, m);
+    bool alike = target && (target->part == AUDIO) == (m->part == AUDIO);
+    if (!alike) {
+        add_fault(f, LINK_TO_NOTHING, m->name);
+        m->part = OTHER;
+        return TT_OK;
+    }
+    m->offset = target->offset;
+    m->bytes = target->bytes;
+    return target->text ? set_text(&m->text, target->text, (int64_t)strlen(target->text)) : TT_OK;
+}
+
+/* Members are in the order of the file: a link to a link finds it resolved. */
+static tt_status resolve_links(shard *s, faults *f)
+{
+    int64_t links = 0;
+    for (int64_t i = 0; i < s->n; i++) links += s->v[i].link != NULL;
+    if (links == 0) return TT_OK;
+    member **sorted;
+    TT_TRY(tt_alloc(s->n, sizeof(member *), "a shard", &sorted));
+    for (int64_t i = 0; i < s->n; i++) sorted[i] = &s->v[i];
+    qsort(sorted, (size_t)s->n, sizeof *sorted, by_name);
+    tt_status status = TT_OK;
+    for (int64_t i = 0; status == TT_OK && i < s->n; i++)
+        if (s->v[i].link) status = resolve(sorted, s->n, &s->v[i], f);
+    free(sorted);
+    return status;
+}
+
+static void free_member(member *m)
+{
+    free(m->name);
+    free(m->text);
+    free(m->link);
+}
+
+/* By key; what is of the whole sample first; by stem, by name, the latest first. */
+static int by_key(const void *x, const void *y)
 {
     const member *a = x, *b = y;
-    int64_t n = a->stem < b->stem ? a->stem : b->stem;
+    int64_t n = a->key < b->key ? a->key : b->key;
     int c = memcmp(a->name, b->name, (size_t)n);
-    if (c == 0) c = (a->stem > b->stem) - (a->stem < b->stem);
-    if (c == 0) c = (a->part > b->part) - (a->part < b->part);
+    if (c == 0) c = (a->key > b->key) - (a->key < b->key);
+    if (c == 0) c = member_is_shared(b) - member_is_shared(a);
+    if (c == 0) c = member_compare_stems(a, b);
     if (c == 0) c = strcmp(a->name, b->name);
     return c != 0 ? c : (a->order < b->order) - (a->order > b->order);
 }
 
-static bool same_stem(const member *a, const member *b)
-{
-    return a->stem == b->stem && memcmp(a->name, b->name, (size_t)a->stem) == 0;
-}
-
-/* A text of the labels; a number is taken as its digits, for ids and classes are often numbers. */
-static tt_status json_label(const shard *s, const member *m, const json_t *labels, const char *key,
-                            int64_t most, char **out)
-{
-    const json_t *value = json_object_get(labels, key);
-    if (json_is_integer(value)) {
-        free(*out);
-        return tt_format(out, "%lld", (long long)json_integer_value(value));
-    }
-    if (!json_is_string(value)) return TT_OK;
-    size_t n = json_string_length(value);
-    if ((int64_t)n > most) {
-        tt_warn("shard %s: %s: `%s` is longer than %lld bytes, left out", s->path, m->name, key,
-                (long long)most);
-        return TT_OK;
-    }
-    return set_text(out, json_string_value(value), (int64_t)n);
-}
-
-static tt_status take_labels(const shard *s, const member *m, tt_track *t, bool unique)
-{
-    json_error_t error;
-    json_t *labels = json_loads(m->text, 0, &error);
-    if (!json_is_object(labels))
-        tt_warn("shard %s: %s: is not a JSON object of labels: %s", s->path, m->name,
-                labels ? "it is of another type" : error.text);
-    tt_status status = unique ? json_label(s, m, labels, "id", LABEL_MAX, &t->id) : TT_OK;
-    if (status == TT_OK) status = json_label(s, m, labels, "genre", LABEL_MAX, &t->genre);
-    if (status == TT_OK) status = json_label(s, m, labels, "language", LABEL_MAX, &t->language);
-    if (status == TT_OK) status = json_label(s, m, labels, "split", LABEL_MAX, &t->split);
-    if (status == TT_OK && !t->lyrics) status = json_label(s, m, labels, "lyrics", LYRICS_MAX, &t->lyrics);
-    json_decref(labels);
-    return status;
-}
-
-static tt_status take_genre(const member *m, tt_track *t)
-{
-    const char *text = m->text + strspn(m->text, " \t\r\n");
-    size_t n = strcspn(text, "\r\n");
-    while (n > 0 && (text[n - 1] == ' ' || text[n - 1] == '\t')) n--;
-    return n > 0 && n <= LABEL_MAX ? set_text(&t->genre, text, (int64_t)n) : TT_OK;
-}
-
-/* A track as the members [begin, end) of one stem tell it. `audio` is one of them, or NULL if there is none;
- * a JSON id is taken if no other audio could claim it. */
-static tt_status describe(const shard *s, int64_t begin, int64_t end, const member *audio, bool alone,
-                          tt_track *t)
-{
-    const member *any = audio ? audio : &s->v[begin];
-    const char *slash = memchr(any->name, '/', (size_t)any->stem);
-    TT_TRY(set_text(&t->genre, any->name, slash ? slash - any->name : 0));
-    for (int64_t i = end - 1; i >= begin; i--) { /* the genre and the text first: a JSON has the last word */
-        const member *m = &s->v[i];
-        if (m->part == TEXT) TT_TRY(set_text(&t->lyrics, m->text, (int64_t)strlen(m->text)));
-        if (m->part == GENRE) TT_TRY(take_genre(m, t));
-        if (m->part == LABELS) TT_TRY(take_labels(s, m, t, alone));
-    }
-    return track_complete(t);
-}
-
-static tt_status add_track(const shard *s, const member *audio, const member *any, track_list *list,
-                           tt_track **out)
-{
-    tt_track *t = *out = list_add(list);
-    if (!t) return TT_ERR_MEMORY;
-    TT_TRY(set_text(&t->shard, s->path, (int64_t)strlen(s->path)));
-    TT_TRY(set_text(&t->id, any->name, audio ? (int64_t)strlen(any->name) : any->stem));
-    t->modified = s->modified;
-    if (!audio) {
-        t->status = TT_TRACK_NO_AUDIO;
-        return TT_OK;
-    }
-    t->channels = 1; /* for name_tracks() */
-    t->offset = audio->offset;
-    t->bytes = audio->bytes;
-    return set_text(&t->path, audio->name, (int64_t)strlen(audio->name));
-}
-
-/* The members [begin, end) of one stem. Labels without audio are a track too; a text alone is a README. */
-static tt_status add_group(const shard *s, int64_t begin, int64_t end, track_list *list)
-{
-    int64_t n_audio = 0, n_labels = 0;
-    for (int64_t i = begin; i < end; i++) {
-        n_audio += s->v[i].part == AUDIO;
-        n_labels += s->v[i].part == LABELS;
-    }
-    for (int64_t i = begin; i < end; i++) {
-        const member *m = &s->v[i];
-        tt_track *t;
-        bool bare = n_audio == 0 && n_labels > 0 && i == begin;
-        if (m->part != AUDIO && !bare) continue;
-        TT_TRY(add_track(s, bare ? NULL : m, m, list, &t));
-        char *path_id = t->id;
-        t->id = NULL;
-        tt_status status = describe(s, begin, end, bare ? NULL : m, n_audio < 2, t);
-        if (t->id && t->id[0]) { /* a JSON gave it: not to be cut */
-            t->channels = 0;
-            free(path_id);
-        } else {
-            free(t->id);
-            t->id = path_id;
-        }
-        TT_TRY(status);
-    }
-    return TT_OK;
-}
-
-/* Of members with one name the latest counts, as tar itself has it: it is sorted first. */
-static void drop_older(shard *s)
+/* Sort, and drop links to nothing and, of members with one name, all but the latest, as tar itself has it. */
+static void tidy(shard *s, faults *f)
 {
     int64_t kept = 0;
+    if (s->n > 1) qsort(s->v, (size_t)s->n, sizeof *s->v, by_key);
     for (int64_t i = 0; i < s->n; i++) {
-        if (kept > 0 && strcmp(s->v[kept - 1].name, s->v[i].name) == 0) {
-            free(s->v[i].name);
-            free(s->v[i].text);
-        } else {
+        bool again = kept > 0 && strcmp(s->v[kept - 1].name, s->v[i].name) == 0;
+        if (again) add_fault(f, REPEATED, s->v[i].name);
+        if (again || s->v[i].part == OTHER)
+            free_member(&s->v[i]);
+        else
             s->v[kept++] = s->v[i];
-        }
     }
     s->n = kept;
 }
 
-static tt_status add_groups(shard *s, track_list *list)
+static tt_status read_open_shard(shard *s, int fd, const struct stat *info)
 {
-    if (s->n > 1) qsort(s->v, (size_t)s->n, sizeof *s->v, by_stem);
-    drop_older(s);
-    int64_t first = list->n;
-    for (int64_t i = 0, end; i < s->n; i = end) {
-        for (end = i + 1; end < s->n && same_stem(&s->v[i], &s->v[end]);) end++;
-        TT_TRY(add_group(s, i, end, list));
+    faults f = {{0}, {{0}}};
+    char head[8] = "";
+    s->modified = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec;
+    if (info->st_size == 0) {
+        tt_warn("shard %s: is empty (0 bytes)", s->path);
+        return TT_OK;
     }
-    name_tracks(list, first);
+    if (pread(fd, head, sizeof head, 0) > 0) TT_TRY(refuse_compressed(s->path, head));
+    TT_TRY(read_members(s, fd, (int64_t)info->st_size, &f));
+    TT_TRY(resolve_links(s, &f));
+    tidy(s, &f);
+    tell_faults(&f, s->path);
     return TT_OK;
 }
 
-tt_status read_shard(const char *path, track_list *list)
+tt_status shard_read(const char *path, shard *out)
 {
-    shard s = {.path = path};
+    *out = (shard){.path = path};
     struct stat info;
-    bool there = stat(path, &info) == 0;
-    if (there && !S_ISREG(info.st_mode)) { /* to open a named pipe is to wait for its writer */
+    tt_status s = TT_OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe must not hold up the run */
+    if (fd < 0 || fstat(fd, &info) != 0)
+        tt_warn("shard %s: %s, left out", path, strerror(errno));
+    else if (!S_ISREG(info.st_mode))
         tt_warn("shard %s: is not a file, left out", path);
-        return TT_OK;
-    }
-    if (there) s.modified = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
-    tt_status status = refuse_compressed(path);
-    if (status == TT_OK) status = read_members(&s);
-    if (status == TT_OK) status = add_groups(&s, list);
-    for (int64_t i = 0; i < s.n; i++) {
-        free(s.v[i].name);
-        free(s.v[i].text);
-    }
-    free(s.v);
-    return status;
+    else
+        s = read_open_shard(out, fd, &info);
+    if (fd >= 0) close(fd);
+    return s;
+}
+
+void shard_free(shard *s)
+{
+    for (int64_t i = 0; i < s->n; i++) free_member(&s->v[i]);
+    free(s->v);
+    *s = (shard){0};
 }

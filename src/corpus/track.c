@@ -66,6 +66,42 @@ tt_status track_complete(tt_track *track)
     return TT_OK;
 }
 
+/* Bytes of the UTF-8 character at p, which a NUL ends; 0 if it is none (RFC 3629). */
+static int utf8_length(const unsigned char *p)
+{
+    int n = p[0] < 0x80                   ? 1
+            : p[0] >= 0xC2 && p[0] < 0xE0 ? 2
+            : (p[0] & 0xF0) == 0xE0       ? 3
+            : p[0] >= 0xF0 && p[0] < 0xF5 ? 4
+                                          : 0;
+    for (int i = 1; i < n; i++)
+        if ((p[i] & 0xC0) != 0x80) return 0;
+    bool overlong = (p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xF0 && p[1] < 0x90);
+    bool outside =
+        (p[0] == 0xED && p[1] >= 0xA0) || (p[0] == 0xF4 && p[1] >= 0x90); /* surrogates; above U+10FFFF */
+    return overlong || outside ? 0 : n;
+}
+
+static bool make_utf8(char *text)
+{
+    bool changed = false;
+    for (unsigned char *p = (unsigned char *)text; *p;) {
+        int n = utf8_length(p);
+        if (n == 0) *p = '?';
+        changed |= n == 0;
+        p += n > 0 ? n : 1;
+    }
+    return changed;
+}
+
+bool track_make_utf8(tt_track *track)
+{
+    char *const texts[] = {track->genre, track->language, track->split, track->lyrics};
+    bool changed = false;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) changed |= make_utf8(texts[i]);
+    return changed;
+}
+
 void track_clear(tt_track *track)
 {
     free(track->id);

@@ -24,6 +24,10 @@ tt_status set_text(char **field, const char *text, int64_t n);
 /** Give every text that is still NULL an empty one. */
 tt_status track_complete(tt_track *track);
 
+/** Make labels and lyrics UTF-8: bytes that are not become '?'. Paths and ids stay as they are. @return
+ * whether there were any */
+bool track_make_utf8(tt_track *track);
+
 void track_clear(tt_track *track);
 void list_free(track_list *list);
 
@@ -37,6 +41,11 @@ tt_status list_exchange(const tt_comm *comm, track_list *list, const int *dest, 
 /** Sort over all ranks by id and deal by tt_partition(total, 1, ...). An id that occurs twice is
  * TT_ERR_INPUT. Collective. */
 tt_status list_deal(const tt_comm *comm, track_list *list, tt_status status, tt_tracks *out);
+
+/** Which tracks have an id that another track has too, on whatever rank: (*repeated) [list->n], free(). Each
+ * id is hashed (128 bits), and equal hashes meet on one rank. Collective; `status` is this rank's own so far.
+ */
+tt_status find_repeated_ids(const tt_comm *comm, const track_list *list, tt_status status, bool **repeated);
 
 /** Concatenate every rank's n bytes on every rank, in rank order; free(). Collective. */
 tt_status gather_bytes(const tt_comm *comm, const void *data, int64_t n, char **out, int64_t *out_n);

@@ -53,8 +53,32 @@ static const sample samples[] = {
     {"path,genre\na.wav,\"rock\" and roll\n", -1, ".csv:2: text after a closing quote", {{0}}},
     {"path,id\na.wav,x\nb.wav,y\nc.wav,z\nd.wav,y\ne.wav,x\n",
      -1,
-     ".csv:5: the id (or, without one, the path) is that of line 3",
+     ".csv:6: the id (or, without one, the path) is that of line 2",
      {{0}}},
+    {"path\na.wav\nb.wav\nb.wav\n",
+     -1,
+     ".csv:4: the id (or, without one, the path) is that of line 3",
+     {{0}}},
+    {"id,path\n,a/x.wav\n,a/x.flac\ny,a/y.mp3\n",
+     3,
+     NULL,
+     {{"a/x.wav", "a/x.wav", "", "", "", ""},
+      {"a/x.flac", "a/x.flac", "", "", "", ""},
+      {"y", "a/y.mp3", "", "", "", ""}}},
+    {"id,path\n,b.wav\n,b.wav.mp3\n,b.ogg\n",
+     3,
+     NULL,
+     {{"b.wav", "b.wav", "", "", "", ""},
+      {"b.wav.mp3", "b.wav.mp3", "", "", "", ""},
+      {"b.ogg", "b.ogg", "", "", "", ""}}},
+    {"PATH,Genre,LyRiCs\na.wav,caf\xE9,\xE0\xA6\x95\xE0\xA6\nb\xFF.wav,\xC0\x80\xED\xA0\x80,"
+     "\xF0\x9F\x8E\xB5\n",
+     2,
+     NULL,
+     {{"a", "a.wav", "caf?", "", "\xE0\xA6\x95??", ""},
+      {"b\xFF", "b\xFF.wav", "?????", "", "\xF0\x9F\x8E\xB5", ""}}},
+    {"path\tgenre\na.wav\trock\n", -1, "columns must be separated by commas", {{0}}},
+    {"\xFF\xFEp\1a\1t\1h\1\n\1", -1, ".csv: is UTF-16; save it as UTF-8", {{0}}},
     {"path\n", -1, "holds no tracks", {{0}}},
 };
 
@@ -99,6 +123,33 @@ static void test_samples(void **state)
     free(dir);
 }
 
+/* A field as large as a record may be, and one that is larger: a quote was forgotten. */
+static void test_huge_field(void **state)
+{
+    (void)state;
+    enum { LIMIT = 1 << 24 };
+    char *dir = fresh_folder("huge"), path[4096], *text = malloc(LIMIT + 100);
+    assert_non_null(text);
+    tt_corpus_params params = {path, "csv"};
+    tt_tracks t;
+    snprintf(path, sizeof path, "%s/m.csv", dir);
+    for (int more = 0; more < 2; more++) {
+        int n = sprintf(text, "path,note,lyrics\na.wav,x,y\nb.wav,\"");
+        memset(text + n, more ? '\n' : 'x', LIMIT);
+        size_t end = (size_t)n + (more ? LIMIT : LIMIT - 10);
+        end += (size_t)sprintf(text + end, "\",la\n");
+        if (world.rank == 0) put_file(dir, "m.csv", text, end);
+        MPI_Barrier(world.mpi);
+        assert_int_equal(tt_corpus_list(&world, &params, &t), more ? TT_ERR_INPUT : TT_OK);
+        if (more) assert_non_null(strstr(tt_message(), "a row of more than 16 MB: is a quote missing?"));
+        if (!more) assert_int_equal(t.total, 2);
+        tt_tracks_free(&t);
+        MPI_Barrier(world.mpi);
+    }
+    free(text);
+    free(dir);
+}
+
 /* Any bytes at all: an answer or an error, never a crash. */
 static void test_any_bytes(void **state)
 {
@@ -125,6 +176,7 @@ static void test_any_bytes(void **state)
 
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_samples),
+    cmocka_unit_test(test_huge_field),
     cmocka_unit_test(test_any_bytes),
 };
 TT_TEST_MAIN(cases)

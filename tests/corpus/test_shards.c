@@ -1,51 +1,10 @@
 /* Tar shards, in every dialect of tar, whole and damaged; and the same corpus in all three forms. */
-#include "corpora.h"
-
-#include <archive.h>
-#include <archive_entry.h>
-
-typedef struct member {
-    const char *name, *text;
-} member;
-
-static void put_tar(const char *dir, const char *name, const char *dialect, const member *members, size_t n)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    struct archive *a = archive_write_new();
-    assert_int_equal(archive_write_set_format_by_name(a, dialect), ARCHIVE_OK);
-    assert_int_equal(archive_write_open_filename(a, path), ARCHIVE_OK);
-    for (size_t i = 0; i < n; i++) {
-        struct archive_entry *e = archive_entry_new();
-        archive_entry_set_pathname(e, members[i].name);
-        archive_entry_set_filetype(e, AE_IFREG);
-        archive_entry_set_perm(e, 0644);
-        archive_entry_set_size(e, (la_int64_t)strlen(members[i].text));
-        archive_write_header(a, e);
-        archive_write_data(a, members[i].text, strlen(members[i].text));
-        archive_entry_free(e);
-    }
-    archive_write_close(a);
-    archive_write_free(a);
-}
+#include "tars.h"
 
 /* More than the 100 bytes of the first tar header. */
 static const char long_name[] =
     "genre/an-album-with-a-long-name-as-they-were-in-fashion-in-the-seventies-of-rock/"
     "and-a-title-that-does-not-stay-behind-it-in-length.flac";
-
-/* The bytes that a track says are its audio. */
-static void check_window(const tt_track *t, const char *expected)
-{
-    char got[256] = "";
-    FILE *f = fopen(t->shard, "rb");
-    assert_non_null(f);
-    assert_int_equal(t->bytes, strlen(expected));
-    fseek(f, (long)t->offset, SEEK_SET);
-    assert_int_equal(fread(got, 1, (size_t)t->bytes, f), strlen(expected));
-    fclose(f);
-    assert_string_equal(got, expected);
-}
 
 static void test_dialects(void **state)
 {
@@ -132,10 +91,20 @@ static void test_patterns(void **state)
         const char *pattern;
         int64_t tracks;
     } cases[] = {
-        {"%s/shard-{0008..0012}.tar", 10}, {"%s/shard-{0009..0010}.tar", 4},
-        {"%s/shard-{0010..0090}.tar", 6},  {"%s/shard-*.tar", 10},
-        {"%s/shard-001?.tar", 6},          {"%s/shard-00{0..1}{0..9}.tar", 10},
-        {"%s/shard-0011.tar", 2},          {"%1$s/shard-0011.tar,%1$s/shard-0012.tar,%1$s/shard-001*.tar", 6},
+        {"%s/shard-{0008..0012}.tar", 10},
+        {"%s/shard-{0009..0010}.tar", 4},
+        {"%s/shard-{0010..0090}.tar", 6},
+        {"%s/shard-*.tar", 10},
+        {"%s/shard-001?.tar", 6},
+        {"%s/shard-00{0..1}{0..9}.tar", 10},
+        {"%s/shard-0011.tar", 2},
+        {"%1$s/shard-0011.tar,%1$s/shard-0012.tar,%1$s/shard-001*.tar", 6},
+        {"%s/shard-{0008,0011..0012}.tar", 2},
+        {"%s/shard-{0008,{0011..0012}}.tar", 6},
+        {"%s/{shard,other}-00{08..12..2}.tar", 6},
+        {"%1$s/shard-{0008,0009}.tar,%1$s/shard-0010.tar", 6},
+        {"%s/shard-00{0{8..9},1{0..2}}.tar", 10},
+        {"%1$s/shard-{0008}.tar,%1$s/shard-0012.tar", 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 #pragma GCC diagnostic push
@@ -242,15 +211,45 @@ static void test_errors(void **state)
         put_file(dir, "z.tar.gz", "\x1f\x8b\x08\0rest", 9);
         put_text(dir, "garbage.tar", "this is no tar at all, and says so for as long as it is needed");
         put_tar(dir, "one.tar", "ustar", (member[]){{"same.wav", "1"}}, 1);
-        put_tar(dir, "two.tar", "ustar", (member[]){{"same.wav", "1"}}, 1);
+        put_tar(dir, "twice.tar", "ustar",
+                (member[]){{"a.wav", "1"},
+                           {"a.json", "{\"id\": \"me\"}"},
+                           {"b.wav", "1"},
+                           {"b.json", "{\"id\": \"me\"}"}},
+                4);
     }
     MPI_Barrier(world.mpi);
     snprintf(path, sizeof path, "%s/z.tar.gz", dir);
     check_error(path, TT_ERR_INPUT, "z.tar.gz: is compressed (gzip)");
     snprintf(path, sizeof path, "%s/garbage.tar", dir);
     check_error(path, TT_ERR_INPUT, "holds no tracks");
-    snprintf(path, sizeof path, "%s/*.tar", dir);
-    check_error(path, TT_ERR_INPUT, "two tracks are called \"same\"");
+    snprintf(path, sizeof path, "%s/{one,twice}.tar", dir);
+    check_error(path, TT_ERR_INPUT, "two tracks are called \"twice/me\"");
+    check_error("s3://bucket/shard-{0..9}.tar", TT_ERR_CONFIG, "shards are read from files");
+    check_error("pipe:cat x.tar", TT_ERR_CONFIG, "shards are read from files");
+    free(dir);
+}
+
+/* Each shard may count from 0: the shard's name tells equal keys apart, and only those. */
+static void test_keys_of_each_shard(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {"0/same", "only", "x/0/same", "x/1/same"};
+    char *dir = fresh_folder("keys"), path[8300];
+    if (world.rank == 0) {
+        put_text(dir, "x/nothing", "");
+        put_tar(dir, "0.tar", "ustar", (member[]){{"same.wav", "1"}, {"only.wav", "2"}}, 2);
+        put_tar(dir, "x/0.tar", "ustar", (member[]){{"same.wav", "3"}}, 1);
+        put_tar(dir, "x/1.tar", "ustar", (member[]){{"same.wav", "4"}}, 1);
+    }
+    MPI_Barrier(world.mpi);
+    snprintf(path, sizeof path, "%s/*.tar,%s/x", dir, dir);
+    tt_tracks t;
+    assert_ok(list_alone(path, "tar", &t));
+    assert_int_equal(t.total, 4);
+    for (int i = 0; i < 4; i++) assert_string_equal(t.v[i].id, expected[i]);
+    tt_tracks_free(&t);
+    check_ranks_agree(path, "tar");
     free(dir);
 }
 
@@ -304,8 +303,12 @@ static void test_three_forms(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_dialects),    cmocka_unit_test(test_patterns),
-    cmocka_unit_test(test_damage),      cmocka_unit_test(test_errors),
-    cmocka_unit_test(test_three_forms), cmocka_unit_test(test_folders_of_them),
+    cmocka_unit_test(test_dialects),
+    cmocka_unit_test(test_patterns),
+    cmocka_unit_test(test_damage),
+    cmocka_unit_test(test_errors),
+    cmocka_unit_test(test_three_forms),
+    cmocka_unit_test(test_folders_of_them),
+    cmocka_unit_test(test_keys_of_each_shard),
 };
 TT_TEST_MAIN(cases)
