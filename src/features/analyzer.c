@@ -95,7 +95,8 @@ static tt_status make_room(tt_analyzer *a)
     for (int b = 0; b < a->n_contrast; b++)
         if (a->contrast[b].extreme > longest) longest = a->contrast[b].extreme;
     TT_TRY(tt_alloc(a->n_fft + a->samples, sizeof(float), "a clip", &a->padded));
-    TT_TRY(tt_alloc((int64_t)a->bins * LANES, sizeof(float), "spectra", &a->magnitude));
+    TT_TRY(tt_alloc((int64_t)(a->bins + 1) * LANES, sizeof(float), "spectra", &a->magnitude_room));
+    a->magnitude = a->magnitude_room + LANES;
     TT_TRY(tt_alloc(a->bins, sizeof(float), "spectra", &a->before));
     TT_TRY(tt_alloc(2 * longest * LANES, sizeof(float), "spectral contrast", &a->extremes));
     TT_TRY(tt_alloc(a->n_mels * a->stride, sizeof(float), "mel power", &a->mel_power));
@@ -163,10 +164,10 @@ void tt_analyzer_free(tt_analyzer *a)
     if (!a) return;
     spectrum_free(a);
     tt_filters_free(&a->mel_filters);
-    void *owned[] = {a->hz,        a->chroma_filters, a->tonnetz, a->dct,      a->padded,
-                     a->magnitude, a->before,         a->rise,    a->extremes, a->mel_power,
-                     a->mel_db,    a->valley,         a->peak,    a->energy,   a->crossings,
-                     a->matrix,    a->sorted,         a->moments, a->names,    a->tempo};
+    void *owned[] = {a->hz,     a->chroma_filters, a->tonnetz,   a->dct,       a->padded, a->magnitude_room,
+                     a->before, a->rise,           a->extremes,  a->mel_power, a->mel_db, a->valley,
+                     a->peak,   a->energy,         a->crossings, a->matrix,    a->sorted, a->moments,
+                     a->names,  a->tempo};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     free(a);
 }

@@ -198,20 +198,31 @@ TT_KERNEL static void chroma(const float *restrict power, const float *restrict 
 }
 
 /** Mean over bins of what each frame's magnitudes have gained on the frame before; nothing for the first.
- * @param before  [bins] magnitudes of the frame before the tile, replaced by those of its last frame */
+ * @param magnitude  [bins, LANES] behind at least one value that can be read
+ * @param before     [bins] magnitudes of the frame before the tile, replaced by those of its last frame */
 TT_KERNEL static void flux(const float *restrict magnitude, int bins, bool is_first, float *restrict before,
                            float *restrict out)
 {
-    float sum[LANES] = {0};
-    for (int k = 0; k < bins; k++) {
-        const float *now = magnitude + (int64_t)k * LANES;
-        float last[LANES];
-        last[0] = is_first ? now[0] : before[k];
-        for (int l = 1; l < LANES; l++) last[l] = now[l - 1];
-        for (int l = 0; l < LANES; l++) sum[l] += now[l] > last[l] ? now[l] - last[l] : 0;
+    const float *now = magnitude;
+    lanes sum = {0}, zero = {0};
+    float first = 0;
+    for (int k = 0; k < bins; k++, now += LANES) {
+        lanes here, last; /* lane 0 meets a neighbour of another bin: it is done below */
+        memcpy(&here, now, sizeof here);
+        memcpy(&last, now - 1, sizeof last);
+        lanes gain = here - last;
+        LANES_MAX(gain, gain, zero);
+        sum += gain;
+    }
+    now = magnitude;
+    for (int k = 0; k < bins; k++, now += LANES) {
+        float gain = is_first ? 0 : now[0] - before[k];
+        first += gain > 0 ? gain : 0;
         before[k] = now[LANES - 1];
     }
-    for (int l = 0; l < LANES; l++) out[l] = sum[l] / (float)bins;
+    sum /= (float)bins;
+    memcpy(out, &sum, sizeof sum);
+    out[0] = first / (float)bins;
 }
 
 TT_KERNEL static void root(const float *restrict x, int64_t n, float *restrict out)

@@ -64,11 +64,12 @@ struct tt_analyzer {
     contrast_band contrast[CONTRAST_BANDS];
     int n_contrast;
 
-    float *padded;             /**< [n_fft / 2 + samples + n_fft / 2 or more] the clip between zeros */
-    int64_t pitch;             /**< length of a row of the next, a multiple of 2 LANES */
-    float *transform;          /**< [LANES, pitch] complex spectra, or powers */
-    float *power;              /**< [pitch, LANES], of which [bins] are used */
-    float *magnitude;          /**< [bins, LANES] */
+    float *padded;    /**< [n_fft / 2 + samples + n_fft / 2 or more] the clip between zeros */
+    int64_t pitch;    /**< length of a row of the next, a multiple of 2 LANES */
+    float *transform; /**< [LANES, pitch] complex spectra, or powers */
+    float *power;     /**< [pitch, LANES], of which [bins] are used */
+    float *magnitude_room;
+    float *magnitude;          /**< [bins, LANES] in it, behind a row of zeros */
     float *before;             /**< [bins] magnitudes of the last frame of the tile before */
     float *extremes;           /**< [2 x largest contrast_band.extreme, LANES] */
     float *mel_power, *mel_db; /**< [n_mels, stride] dB relative to 1 */

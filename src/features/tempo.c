@@ -19,6 +19,7 @@ enum { TERMS = 5 }; /* 1, cos, sin, cos 2, sin 2 */
  * many orders larger than that of a loud one, and must not leave its rounding behind. */
 typedef struct tempo_space {
     int64_t frames, window, padded, sums;
+    int64_t begin;       /**< frames before this one are zero in x */
     double *x;           /**< [padded] onset strength between ramps */
     double *wave[TERMS]; /**< [padded] the terms at i; the first is not used */
     double *high[TERMS]; /**< [sums] running sum of the first t weights at [window + t], constant beyond the
@@ -26,10 +27,11 @@ typedef struct tempo_space {
     double *low[TERMS];
 } tempo_space;
 
+/** n values and a margin, whole vectors. */
 static double *carve(double **at, int64_t n)
 {
     double *part = *at;
-    *at += (n + 7) / 8 * 8; /* whole vectors */
+    *at += (n + 2 * LANES - 1) / LANES * LANES;
     return part;
 }
 
@@ -68,6 +70,7 @@ static void fill(tempo_space *s, const float *onset)
         s->x[s->padded - 1 - i] = last * (double)i / (double)side;
     }
     for (int64_t t = 0; t < s->frames; t++) s->x[side + t] = (double)onset[t];
+    while (s->begin < s->padded - 1 && s->x[s->begin] == 0) s->begin++;
     for (int64_t i = 0; i < s->padded; i++) {
         double angle = 2 * M_PI * (double)(i % s->window) / (double)s->window;
         s->wave[0][i] = 1;
@@ -120,19 +123,19 @@ static void add_up(tempo_space *s)
 #define SUM_OVER(k) ((s->high[k][end] - s->high[k][begin]) + (s->low[k][end] - s->low[k][begin]))
 
 /** The mean over windows at one lag. Window t holds frame i at place i - t, which runs from 1 (at 0 the
- * window is 0) to window - 1 - lag. */
+ * window is 0) to window - 1 - lag. Margins let the last vector run over the end, where x is 0. */
 TT_KERNEL static double mean_at(const tempo_space *s, int64_t lag)
 {
-    double c = s->wave[1][lag], d = s->wave[2][lag], sum[LANES] = {0}, total = 0;
-    int64_t n = s->padded - lag;
-    for (int64_t first = 0; first < n; first += LANES) {
-        int64_t count = n - first < LANES ? n - first : LANES;
-        for (int64_t l = 0; l < count; l++) {
+    const double *w1 = s->wave[1], *w2 = s->wave[2], *w3 = s->wave[3], *w4 = s->wave[4];
+    double c = w1[lag], d = w2[lag], sum[LANES] = {0}, total = 0;
+    for (int64_t first = s->begin; first < s->padded - lag; first += LANES) {
+#pragma omp simd simdlen(8)
+        for (int64_t l = 0; l < LANES; l++) {
             int64_t i = first + l, end = s->window + i, begin = i + 1 + lag;
             double weight = SUM_OVER(0), c1 = SUM_OVER(1), s1 = SUM_OVER(2), c2 = SUM_OVER(3),
                    s2 = SUM_OVER(4);
-            double r1 = s->wave[1][i] * c1 + s->wave[2][i] * s1, q1 = s->wave[2][i] * c1 - s->wave[1][i] * s1;
-            double r2 = s->wave[3][i] * c2 + s->wave[4][i] * s2, q2 = s->wave[4][i] * c2 - s->wave[3][i] * s2;
+            double r1 = w1[i] * c1 + w2[i] * s1, q1 = w2[i] * c1 - w1[i] * s1;
+            double r2 = w3[i] * c2 + w4[i] * s2, q2 = w4[i] * c2 - w3[i] * s2;
             double kernel = (1 + 0.5 * c) * weight - (1 + c) * r1 + d * q1 + 0.5 * (c * r2 - d * q2);
             sum[l] += s->x[i] * s->x[i + lag] * kernel;
         }
