@@ -30,11 +30,11 @@ BLAS_FOLDER := $(if $(OPENBLAS_DIR),,$(patsubst -L%,%,$(filter -L%,$(shell pkg-c
 BLAS_FOLDER := $(firstword $(wildcard $(addsuffix /../openblas-serial,$(BLAS_FOLDER))) $(BLAS_FOLDER))
 BLAS_RPATH  := $(if $(BLAS_FOLDER),-L$(abspath $(BLAS_FOLDER)) -Wl$(comma)--disable-new-dtags$(comma)-rpath$(comma)$(abspath $(BLAS_FOLDER)))
 
-LIB_CFLAGS := $(MPI_CFLAGS) $(call cflags,hdf5-openmpi hdf5,HDF5_DIR) $(call cflags,fftw3f,FFTW_DIR) \
+LIB_CFLAGS := $(MPI_CFLAGS) $(call cflags,hdf5-openmpi hdf5,HDF5_DIR) $(call cflags,fftw3f,FFTW_DIR) $(call cflags,fftw3,FFTW_DIR) \
   $(call cflags,openblas,OPENBLAS_DIR) $(call cflags,sndfile,SNDFILE_DIR) $(call cflags,soxr,SOXR_DIR) \
   $(call cflags,libarchive,ARCHIVE_DIR) $(call cflags,libcyaml,CYAML_DIR) $(call cflags,yaml-0.1,YAML_DIR) \
   $(call cflags,jansson,JANSSON_DIR) $(call cflags,libxxhash,XXHASH_DIR) $(call cflags,random123,RANDOM123_DIR)
-LIB_LIBS := $(BLAS_RPATH) $(call libs,hdf5-openmpi hdf5,HDF5_DIR,-lhdf5) $(call libs,fftw3f,FFTW_DIR,-lfftw3f) \
+LIB_LIBS := $(BLAS_RPATH) $(call libs,hdf5-openmpi hdf5,HDF5_DIR,-lhdf5) $(call libs,fftw3f,FFTW_DIR,-lfftw3f) $(call libs,fftw3,FFTW_DIR,-lfftw3) \
   $(call libs,scalapack-openmpi scalapack,SCALAPACK_DIR,-lscalapack) $(call libs,openblas,OPENBLAS_DIR,-lopenblas) \
   $(call libs,sndfile,SNDFILE_DIR,-lsndfile) $(call libs,soxr,SOXR_DIR,-lsoxr) \
   $(call libs,libarchive,ARCHIVE_DIR,-larchive) $(call libs,libcyaml,CYAML_DIR,-lcyaml) \

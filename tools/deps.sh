@@ -24,6 +24,7 @@ build|command mpirun||openmpi-bin|openmpi|openmpi
 build|package ompi-c mpi.h|MPI_DIR|libopenmpi-dev|openmpi-devel|openmpi
 build|package hdf5-openmpi hdf5.h|HDF5_DIR|libhdf5-openmpi-dev|hdf5-openmpi-devel|hdf5+mpi
 build|package fftw3f fftw3.h|FFTW_DIR|libfftw3-dev|fftw-devel|fftw
+build|package fftw3 fftw3.h|FFTW_DIR|libfftw3-dev|fftw-devel|fftw
 build|package scalapack-openmpi -|SCALAPACK_DIR|libscalapack-openmpi-dev|scalapack-openmpi-devel|netlib-scalapack
 build|package openblas cblas.h|OPENBLAS_DIR|libopenblas-serial-dev|openblas-devel|openblas
 build|package sndfile sndfile.h|SNDFILE_DIR|libsndfile1-dev|libsndfile-devel|libsndfile

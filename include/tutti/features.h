@@ -4,20 +4,28 @@
 
 #include "tutti/audio.h"
 
-/** Settings `features:`. */
+/** What features.set chooses from, in the order of the columns: the log-mel, frame features, tempo. */
+#define TT_FEATURE_NAMES                                                                                     \
+    "mel zero_crossing_rate rms spectral_centroid spectral_bandwidth spectral_rolloff spectral_flatness "    \
+    "spectral_contrast mfcc chroma_stft tonnetz onset_strength spectral_flux tempo"
+
+/** Settings `features:`. Of the texts, mel_norm, mel_dtype and set may be NULL for their defaults. */
 typedef struct tt_features_params {
     int n_fft, hop_length, n_mels, n_mfcc;
     double fmin, fmax; /**< Hz */
-    char *mel_scale;   /**< slaney | htk: scale and norm as librosa's htk=False, norm="slaney"; htk=True,
-                          norm=None */
-    double top_db;     /**< floor of the log-mel below the clip's maximum, dB */
+    char *mel_scale;   /**< slaney | htk (librosa's htk=True) */
+    char *mel_norm; /**< slaney (default): triangles of equal area; none: of height 1 (librosa's norm=None) */
+    char *mel_dtype; /**< f32 (default) | f16: of /mel in the file */
+    char *set;       /**< list of TT_FEATURE_NAMES, or "[all]" (default) */
+    double top_db;   /**< floor of the log-mel below the clip's maximum, dB */
 } tt_features_params;
 
 /** Everything that turns one clip of samples into its features: the FFT plan, window, filters and work space.
  *  One per thread. The numbers of a clip depend on its samples and the settings alone. */
 typedef struct tt_analyzer tt_analyzer;
 
-/** Make an analyzer for clips of audio->clip_seconds. Free with tt_analyzer_free(). Not collective.
+/** Make an analyzer for clips of audio->clip_seconds. Free with tt_analyzer_free(). Not collective: FFTW's
+ * planner is not thread-safe, so one thread makes them all.
  *  @return TT_OK, TT_ERR_CONFIG (naming the setting) or TT_ERR_MEMORY */
 tt_status tt_analyzer_new(const tt_audio_params *audio, const tt_features_params *features,
                           tt_analyzer **out);
@@ -25,10 +33,19 @@ tt_status tt_analyzer_new(const tt_audio_params *audio, const tt_features_params
 /** NULL is fine. */
 void tt_analyzer_free(tt_analyzer *analyzer);
 
-/** Samples of a clip; frames of a clip, 1 + samples / hop_length; columns of its feature row. */
+/** Warn of settings that are allowed and hardly meant: mel bands without a bin, named as librosa counts them.
+ */
+void tt_analyzer_warn(const tt_analyzer *analyzer);
+
+/** Samples of a clip; frames of a clip, 1 + samples / hop_length. */
 int64_t tt_analyzer_samples(const tt_analyzer *analyzer);
 int64_t tt_analyzer_frames(const tt_analyzer *analyzer);
+
+/** Bands of the log-mel, columns of the feature row and lags of the tempogram; 0 for what features.set leaves
+ * out. */
+int64_t tt_analyzer_mels(const tt_analyzer *analyzer);
 int64_t tt_analyzer_columns(const tt_analyzer *analyzer);
+int64_t tt_analyzer_lags(const tt_analyzer *analyzer);
 
 /** Names of the columns, `<feature>[_<band>]_<statistic>` ("mfcc_03_mean"), owned by the analyzer. */
 const char *const *tt_analyzer_names(const tt_analyzer *analyzer);
@@ -36,11 +53,13 @@ const char *const *tt_analyzer_names(const tt_analyzer *analyzer);
 /** Analyse one clip. Finite samples give finite features, digital silence included.
  *
  *  Frames are centred, with zeros beyond the clip (librosa's center=True, pad_mode="constant"); the window is
- * a periodic Hann. Not collective.
+ * a periodic Hann. A clip may be shorter than n_fft. spectral_flux is librosa's onset_strength of the
+ * magnitudes instead of the log-mel: the mean over bins of what each has gained on the frame before, moved
+ * right by half a window. Not collective.
  *  @param[in]  samples  [samples]
  *  @param[out] mel      [n_mels, frames] dB relative to the largest mel power of the clip, at least -top_db
- * (librosa's power_to_db, ref=np.max, amin=1e-10)
- *  @param[out] audio    [columns], or NULL where the mel is all that is wanted */
+ * (librosa's power_to_db, ref=np.max, amin=1e-10); NULL if it is not wanted
+ *  @param[out] audio    [columns], or NULL if it is not wanted */
 void tt_analyzer_clip(tt_analyzer *analyzer, const float *samples, float *mel, float *audio);
 
 /** Frames of one feature of the last clip that was analysed with `audio`: "mfcc", "chroma_stft", ..., or
@@ -48,6 +67,14 @@ void tt_analyzer_clip(tt_analyzer *analyzer, const float *samples, float *mel, f
  *  @param[out] out  [bands, frames], at least as large as n_mels x frames
  *  @return bands, 0 if there is no such feature */
 int tt_analyzer_feature(const tt_analyzer *analyzer, const char *feature, float *out);
+
+/** Tempogram of the last clip that was analysed with `audio`: into out [lags] the mean over frames of
+ * librosa.feature.tempogram (8 s windows, norm=np.inf) of the clip's onset strength. */
+void tt_analyzer_tempogram(tt_analyzer *analyzer, float *out);
+
+/** Beats per minute of a mean tempogram [lags], by librosa.feature.tempo's prior (start_bpm 120, std_bpm 1,
+ * max_tempo 320); 0 where the tempogram is all zero. */
+float tt_tempo(const double *tempogram, int64_t lags, double frames_per_second);
 
 /** `tutti extract`: features.h5 from manifest.h5.
  *

@@ -37,7 +37,7 @@ static double triangle(const double *edge, double hz)
 }
 
 tt_status tt_filters_mel(int sample_rate, int n_fft, int n_mels, double fmin, double fmax, bool htk,
-                         tt_filters *out)
+                         bool slaney_norm, tt_filters *out)
 {
     int bins = 1 + n_fft / 2;
     *out = (tt_filters){.rows = n_mels};
@@ -54,7 +54,7 @@ tt_status tt_filters_mel(int sample_rate, int n_fft, int n_mels, double fmin, do
     for (int row = 0; row < n_mels; row++) {
         double edge[3];
         for (int i = 0; i < 3; i++) edge[i] = mel_to_hz(low + (high - low) * (row + i) / (n_mels + 1), htk);
-        double norm = htk ? 1.0 : 2.0 / (edge[2] - edge[0]);
+        double norm = slaney_norm ? 2.0 / (edge[2] - edge[0]) : 1.0;
         for (int bin = 0; bin < bins; bin++) {
             double w = triangle(edge, (double)bin * sample_rate / n_fft);
             if (w <= 0) continue;

@@ -15,10 +15,10 @@ typedef struct tt_filters {
     float *weights; /**< one row after the other */
 } tt_filters;
 
-/** librosa.filters.mel(sr, n_fft, n_mels, fmin, fmax, htk, norm = htk ? None : "slaney"). Free with
+/** librosa.filters.mel(sr, n_fft, n_mels, fmin, fmax, htk, norm = slaney_norm ? "slaney" : None). Free with
  * tt_filters_free(). */
 tt_status tt_filters_mel(int sample_rate, int n_fft, int n_mels, double fmin, double fmax, bool htk,
-                         tt_filters *out);
+                         bool slaney_norm, tt_filters *out);
 
 void tt_filters_free(tt_filters *filters);
 

@@ -197,19 +197,63 @@ TT_KERNEL static void chroma(const float *restrict power, const float *restrict 
     }
 }
 
-static float *row_of(tt_analyzer *a, feature_id id)
+/** Mean over bins of what each frame's magnitudes have gained on the frame before; nothing for the first.
+ * @param magnitude  [bins, LANES] behind at least one value that can be read
+ * @param before     [bins] magnitudes of the frame before the tile, replaced by those of its last frame */
+TT_KERNEL static void flux(const float *restrict magnitude, int bins, bool is_first, float *restrict before,
+                           float *restrict out)
+{
+    const float *now = magnitude;
+    lanes sum = {0}, zero = {0};
+    float first = 0;
+    for (int k = 0; k < bins; k++, now += LANES) {
+        lanes here, last; /* lane 0 meets a neighbour of another bin: it is done below */
+        memcpy(&here, now, sizeof here);
+        memcpy(&last, now - 1, sizeof last);
+        lanes gain = here - last;
+        LANES_MAX(gain, gain, zero);
+        sum += gain;
+    }
+    now = magnitude;
+    for (int k = 0; k < bins; k++, now += LANES) {
+        float gain = is_first ? 0 : now[0] - before[k];
+        first += gain > 0 ? gain : 0;
+        before[k] = now[LANES - 1];
+    }
+    sum /= (float)bins;
+    memcpy(out, &sum, sizeof sum);
+    out[0] = first / (float)bins;
+}
+
+TT_KERNEL static void root(const float *restrict x, int64_t n, float *restrict out)
+{
+    for (int64_t i = 0; i < n; i++) out[i] = __builtin_sqrtf(x[i]);
+}
+
+float *frames_row(const tt_analyzer *a, feature_id id)
 {
     return a->matrix + a->feature[id].row * a->stride;
 }
 
+static bool any_wanted(const tt_analyzer *a, feature_id first, feature_id last)
+{
+    bool any = false;
+    for (int id = first; id <= (int)last; id++) any |= a->feature[id].wanted;
+    return any;
+}
+
 void frames_spectral(tt_analyzer *a, int64_t first)
 {
-    shape(a->magnitude, a->hz, a->bins, row_of(a, CENTROID) + first, row_of(a, BANDWIDTH) + first,
-          row_of(a, ROLLOFF) + first);
-    flatness(a->power, a->bins, row_of(a, FLATNESS) + first);
-    chroma(a->power, a->chroma_filters, a->tonnetz, a->bins, a->stride, row_of(a, CHROMA) + first,
-           row_of(a, TONNETZ) + first);
-    for (int b = 0; b < a->n_contrast; b++) {
+    root(a->power, (int64_t)a->bins * LANES, a->magnitude);
+    if (a->feature[FLUX].wanted) flux(a->magnitude, a->bins, first == 0, a->before, a->rise + first);
+    if (any_wanted(a, CENTROID, ROLLOFF))
+        shape(a->magnitude, a->hz, a->bins, frames_row(a, CENTROID) + first, frames_row(a, BANDWIDTH) + first,
+              frames_row(a, ROLLOFF) + first);
+    if (a->feature[FLATNESS].wanted) flatness(a->power, a->bins, frames_row(a, FLATNESS) + first);
+    if (any_wanted(a, CHROMA, TONNETZ))
+        chroma(a->power, a->chroma_filters, a->tonnetz, a->bins, a->stride, frames_row(a, CHROMA) + first,
+               frames_row(a, TONNETZ) + first);
+    for (int b = 0; a->feature[CONTRAST].wanted && b < a->n_contrast; b++) {
         contrast_band band = a->contrast[b];
         extremes(a->magnitude + (int64_t)band.begin * LANES, band.end - band.begin, band.extreme, a->extremes,
                  a->valley + b * a->stride + first, a->peak + b * a->stride + first);
@@ -258,7 +302,7 @@ void frames_time(tt_analyzer *a, const float *samples)
         a->energy[r + 1] = a->energy[r] + energy;
         a->crossings[r + 1] = a->crossings[r] + crossings;
     }
-    float *zcr = row_of(a, ZERO_CROSSING_RATE), *rms = row_of(a, RMS);
+    float *zcr = frames_row(a, ZERO_CROSSING_RATE), *rms = frames_row(a, RMS);
     for (int64_t t = 0; t < a->frames; t++) {
         int64_t start = t * a->hop - pad, begin = start / step, end = (start + a->n_fft) / step;
         if (begin < 0) begin = 0;
@@ -346,7 +390,7 @@ TT_KERNEL static void onset(const float *restrict db, int bands, int64_t stride,
 static void contrast(tt_analyzer *a)
 {
     int64_t n = a->n_contrast * a->stride;
-    float *out = row_of(a, CONTRAST);
+    float *out = frames_row(a, CONTRAST);
     float largest = decibels(a->peak, n, a->peak);
     raise_to(a->peak, n, largest - 80.0f);
     largest = decibels(a->valley, n, a->valley);
@@ -356,7 +400,12 @@ static void contrast(tt_analyzer *a)
 
 void frames_whole(tt_analyzer *a)
 {
-    contrast(a);
-    transform_columns(a->dct, a->mel_db, a->n_mfcc, a->n_mels, a->stride, row_of(a, MFCC));
-    onset(a->mel_db, a->n_mels, a->stride, a->frames, 1 + a->n_fft / (2 * a->hop), row_of(a, ONSET));
+    int64_t shift = a->n_fft / (2 * a->hop);
+    if (a->feature[CONTRAST].wanted) contrast(a);
+    if (a->feature[MFCC].wanted)
+        transform_columns(a->dct, a->mel_db, a->n_mfcc, a->n_mels, a->stride, frames_row(a, MFCC));
+    if (a->feature[ONSET].wanted || a->tempo_wanted)
+        onset(a->mel_db, a->n_mels, a->stride, a->frames, 1 + shift, frames_row(a, ONSET));
+    float *late = frames_row(a, FLUX);
+    for (int64_t t = 0; t < a->frames; t++) late[t] = t < shift ? 0 : a->rise[t - shift];
 }

@@ -10,11 +10,15 @@ int statistics_width(int rows)
     return (rows + LANES - 1) / LANES * LANES;
 }
 
-static void turn(const float *restrict matrix, int rows, int64_t stride, int64_t frames, int width,
-                 float *restrict out)
+/** The wanted rows of the matrix as columns. */
+static void turn(const tt_analyzer *a, int width, float *restrict out)
 {
-    for (int r = 0; r < rows; r++)
-        for (int64_t t = 0; t < frames; t++) out[t * width + r] = matrix[r * stride + t];
+    int column = 0;
+    for (int f = 0; f < FEATURES; f++)
+        for (int band = 0; a->feature[f].wanted && band < a->feature[f].bands; band++, column++) {
+            const float *row = a->matrix + (a->feature[f].row + band) * a->stride;
+            for (int64_t t = 0; t < a->frames; t++) out[t * width + column] = row[t];
+        }
 }
 
 /** Central moments in two passes: mean, m2, m3, m4, each [width]. */
@@ -69,13 +73,13 @@ static void sort_columns(float *x, int64_t n, int width)
 
 void statistics_rows(tt_analyzer *a, float *out)
 {
-    int width = statistics_width(a->rows);
+    int width = statistics_width(a->wanted);
     int64_t n = a->frames;
     double *mean = a->moments, *m2 = mean + width, *m3 = m2 + width, *m4 = m3 + width;
-    turn(a->matrix, a->rows, a->stride, n, width, a->sorted);
+    turn(a, width, a->sorted);
     moments(a->sorted, n, width, mean, m2, m3, m4);
     sort_columns(a->sorted, n, width);
-    for (int j = 0; j < a->rows; j++) {
+    for (int j = 0; j < a->wanted; j++) {
         float *s = out + (int64_t)j * STATISTICS;
         /* a row that is constant to the precision of a float has neither skew nor kurtosis: SciPy's rule,
          * with 0 for NaN */

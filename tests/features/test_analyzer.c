@@ -1,13 +1,9 @@
-/* The features of six clips against librosa 0.9.2: golden.h5, made by make_golden.py. */
-#include "test.h"
+/* The features of six clips, every frame of them, against librosa 0.9.2. */
+#include "features/golden.h"
 
-#include "tutti/features.h"
 #include "tutti/memory.h"
 
-#include <hdf5.h>
-#include <math.h>
 #include <sndfile.h>
-#include <string.h>
 
 static const tt_audio_params audio = {.sample_rate = 22050, .clip_seconds = 3, .clip_hop = 3};
 static const tt_features_params slaney = {.n_fft = 2048,
@@ -20,7 +16,7 @@ static const tt_features_params slaney = {.n_fft = 2048,
 
 static const char *const clips[] = {"chords",      "drums", "chirp", "voice", "burst_then_silence",
                                     "near_silence"};
-enum { CLIPS = 6, FRAMES = 130, EIGHTH = 17, SAMPLES = 66150 };
+enum { CLIPS = 6, FRAMES = 130, SAMPLES = 66150 };
 
 static void read_wav(const char *clip, float *samples)
 {
@@ -33,109 +29,6 @@ static void read_wav(const char *clip, float *samples)
     sf_close(file);
 }
 
-/** Read clip/feature/what into out [at most n values]; returns how many there are. */
-static int64_t golden(hid_t file, const char *clip, const char *feature, const char *what, float *out,
-                      int64_t n)
-{
-    char path[256];
-    snprintf(path, sizeof path, "/%s/%s/%s", clip, feature, what);
-    hid_t set = H5Dopen2(file, path, H5P_DEFAULT);
-    assert_true(set >= 0);
-    hid_t space = H5Dget_space(set);
-    int64_t count = (int64_t)H5Sget_simple_extent_npoints(space);
-    assert_true(count <= n);
-    assert_true(H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0);
-    H5Sclose(space);
-    H5Dclose(set);
-    return count;
-}
-
-static hid_t golden_open(void)
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s/features/golden.h5", TT_TESTS);
-    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    assert_true(file >= 0);
-    return file;
-}
-
-/** How far a feature may be from librosa's: absolute + relative x |value|, in the feature's unit. The clips
- * are 16-bit, the features float32. Higher statistics amplify errors: skew and kurtosis have a bound of their
- * own, relative to 1 + |value|. */
-static const struct tolerance {
-    const char *feature;
-    double absolute, relative, shape;
-} tolerances[] = {
-    {"zero_crossing_rate", 0, 0, 1e-4},      {"rms", 1e-9, 1e-4, 1e-3},
-    {"spectral_centroid", 1e-3, 1e-4, 2e-3}, {"spectral_bandwidth", 1e-2, 1e-4, 2e-3},
-    {"spectral_rolloff", 1e-2, 0, 2e-3},     {"spectral_flatness", 1e-7, 1e-3, 2e-3},
-    {"spectral_contrast", 0.05, 0, 2e-2},    {"mfcc", 0.02, 0, 2e-3},
-    {"chroma_stft", 1e-3, 0, 2e-3},          {"tonnetz", 1e-3, 0, 2e-3},
-    {"onset_strength", 0.005, 0, 2e-3},
-};
-enum { TOLERANCES = sizeof tolerances / sizeof *tolerances };
-
-static void check_near(const char *clip, const char *what, int64_t i, double got, double wanted,
-                       double tolerance)
-{
-    if (!(fabs(got - wanted) <= tolerance))
-        fail_msg("%s %s[%lld] is %.9g, librosa has %.9g (allowed %.3g)", clip, what, (long long)i, got,
-                 wanted, tolerance);
-}
-
-/** What may be added to the tolerance of spectral contrast, in dB: a transform in single precision has an
- * error of some 1e-7 of the frame's largest magnitude in every bin, which shows in valleys 120 dB and more
- * below the peak. */
-static void contrast_slack(hid_t file, const char *clip, double *slack)
-{
-    static float depth[7 * FRAMES];
-    golden(file, clip, "spectral_contrast", "depth", depth, 7 * FRAMES);
-    for (int i = 0; i < 7 * FRAMES; i++)
-        slack[i] = depth[i] > 0 ? 10 * log10(1 + 5e-7 / (double)depth[i]) : 0;
-}
-
-static void check_frames(hid_t file, const char *clip, const tt_analyzer *a, const struct tolerance *t)
-{
-    static float got[128 * FRAMES], wanted[128 * FRAMES];
-    int64_t n = golden(file, clip, t->feature, "frames", wanted, 128 * FRAMES);
-    assert_int_equal(tt_analyzer_feature(a, t->feature, got) * FRAMES, n);
-    double worst = 0, slack[7 * FRAMES];
-    bool contrast = strcmp(t->feature, "spectral_contrast") == 0;
-    if (contrast) contrast_slack(file, clip, slack);
-    for (int64_t i = 0; i < n; i++) {
-        double allowed = t->absolute + t->relative * fabs((double)wanted[i]) + (contrast ? slack[i] : 0);
-        /* counts of zero crossings are exact in both: fractions of 2048 */
-        check_near(clip, t->feature, i, (double)got[i], (double)wanted[i], allowed);
-        worst = fmax(worst, fabs((double)got[i] - (double)wanted[i]) / (allowed > 0 ? allowed : 1));
-    }
-    if (getenv("TT_SHOW"))
-        printf("%-20s %-20s worst error %.3g of what is allowed\n", clip, t->feature, worst);
-}
-
-static void check_statistics(hid_t file, const char *clip, const float *row, const char *const *names,
-                             const struct tolerance *t, int64_t *column)
-{
-    float wanted[128 * 7];
-    int64_t n = golden(file, clip, t->feature, "statistics", wanted, 128 * 7);
-    double slack[7 * FRAMES], most[128] = {0};
-    if (strcmp(t->feature, "spectral_contrast") == 0) {
-        contrast_slack(file, clip, slack);
-        for (int i = 0; i < 7 * FRAMES; i++) most[i / FRAMES] = fmax(most[i / FRAMES], slack[i]);
-    }
-    for (int64_t i = 0; i < n; i++, (*column)++) {
-        const char *name = names[*column];
-        assert_memory_equal(name, t->feature, strlen(t->feature));
-        double w = (double)wanted[i], allowed = t->absolute + t->relative * fabs(w);
-        if (i % 7 < 2) allowed += 1e-6 * fabs(w);
-        if (i % 7 == 2 || i % 7 == 3) {
-            if (wanted[i - i % 7 + 1] < 1e-5f * fabsf(wanted[i - i % 7]))
-                continue; /* constant: rounding noise */
-            allowed = t->shape * (1 + fabs(w));
-        }
-        check_near(clip, name, i, (double)row[*column], w, allowed + most[i / 7]);
-    }
-}
-
 static void frames_and_statistics_are_librosas(void **state)
 {
     (void)state;
@@ -146,154 +39,168 @@ static void frames_and_statistics_are_librosas(void **state)
     assert_int_equal(tt_analyzer_frames(a), FRAMES);
     float *row;
     assert_ok(tt_alloc(tt_analyzer_columns(a), sizeof *row, "row", &row));
-    hid_t file = golden_open();
+    hid_t file = golden_open("golden_frames.h5"), mels = golden_open("golden_mel.h5");
     for (int c = 0; c < CLIPS; c++) {
         read_wav(clips[c], samples);
         tt_analyzer_clip(a, samples, mel, row);
+        check_mel(mels, clips[c], "mel_power", a, mel, 80);
         int64_t column = 0;
         for (int t = 0; t < TOLERANCES; t++) {
             check_frames(file, clips[c], a, &tolerances[t]);
             check_statistics(file, clips[c], row, tt_analyzer_names(a), &tolerances[t], &column);
         }
         assert_int_equal(column, tt_analyzer_columns(a));
+        check_tempogram(file, clips[c], a);
     }
     H5Fclose(file);
+    H5Fclose(mels);
     free(row);
     tt_analyzer_free(a);
 }
 
-/** Mel power within 1e-4 of the clip's maximum, and 1e-3 relative above 1e-6 of it. */
-static void check_power(hid_t file, const char *clip, const char *name, const tt_analyzer *a)
-{
-    static float got[128 * FRAMES], wanted[128 * EIGHTH];
-    assert_int_equal(golden(file, clip, name, "frames", wanted, 128 * EIGHTH), 128 * EIGHTH);
-    assert_int_equal(tt_analyzer_feature(a, "mel_power", got), 128);
-    double max = 0;
-    for (int64_t i = 0; i < 128 * EIGHTH; i++) max = fmax(max, (double)wanted[i]);
-    for (int64_t i = 0; i < 128 * EIGHTH; i++) {
-        double w = (double)wanted[i], g = (double)got[i / EIGHTH * FRAMES + i % EIGHTH * 8];
-        check_near(clip, name, i, g, w, 1e-4 * max);
-        if (w > 1e-6 * max) check_near(clip, name, i, g, w, 1e-3 * w);
-    }
-}
-
-static void mel_is_librosas(void **state)
+/** One clip's tempo is that of librosa.feature.tempo; silence has none. */
+static void tempo_is_librosas(void **state)
 {
     (void)state;
-    static float samples[SAMPLES], mel[128 * FRAMES], again[128 * FRAMES], wanted[128 * EIGHTH];
-    tt_features_params htk = slaney;
+    enum { LAGS = 344 };
+    static float tempogram[LAGS];
+    static double mean[LAGS];
+    assert_near(tt_tempo(mean, LAGS, 22050.0 / 512), 0, 0);
+    hid_t file = golden_open("golden_frames.h5");
+    for (int c = 0; c < CLIPS; c++) {
+        assert_int_equal(golden(file, clips[c], "tempogram", tempogram, LAGS), LAGS);
+        for (int i = 0; i < LAGS; i++) mean[i] = (double)tempogram[i];
+        double wanted = golden_number(file, clips[c], "tempo");
+        assert_near(tt_tempo(mean, LAGS, 22050.0 / 512), wanted, 1e-4 * wanted);
+    }
+    H5Fclose(file);
+}
+
+/** In single precision too, which is what a mel alone is made in; the same numbers from both. */
+static void mel_alone_is_librosas(void **state)
+{
+    (void)state;
+    static float samples[SAMPLES], mel[128 * FRAMES], again[128 * FRAMES];
+    tt_features_params alone = slaney, htk = slaney;
+    alone.set = htk.set = "[mel]";
     htk.mel_scale = "htk";
+    htk.mel_norm = "none";
     tt_analyzer *a, *b;
-    assert_ok(tt_analyzer_new(&audio, &slaney, &a));
+    assert_ok(tt_analyzer_new(&audio, &alone, &a));
     assert_ok(tt_analyzer_new(&audio, &htk, &b));
-    float *row;
-    assert_ok(tt_alloc(tt_analyzer_columns(a), sizeof *row, "row", &row));
-    hid_t file = golden_open();
+    assert_int_equal(tt_analyzer_columns(a), 0);
+    assert_int_equal(tt_analyzer_lags(a), 0);
+    hid_t file = golden_open("golden_mel.h5");
     for (int c = 0; c < CLIPS; c++) {
         read_wav(clips[c], samples);
+        tt_analyzer_clip(a, samples, mel, NULL);
+        check_mel(file, clips[c], "mel_power", a, mel, 80);
         tt_analyzer_clip(b, samples, again, NULL);
-        check_power(file, clips[c], "mel_power_htk", b);
-        tt_analyzer_clip(a, samples, mel, row);
-        check_power(file, clips[c], "mel_power", a);
-        golden(file, clips[c], "mel_db_ref_max", "frames", wanted, 128 * EIGHTH);
-        for (int64_t i = 0; i < 128 * EIGHTH; i++)
-            if (wanted[i] > -75)
-                check_near(clips[c], "mel_db", i, (double)mel[i / EIGHTH * FRAMES + i % EIGHTH * 8],
-                           (double)wanted[i], 0.01);
-        /* the mel alone is the same mel */
+        check_mel(file, clips[c], "mel_power_htk", b, again, 80);
+        /* a clip leaves nothing behind in the analyzer */
         tt_analyzer_clip(a, samples, again, NULL);
         assert_memory_equal(mel, again, sizeof mel);
     }
     H5Fclose(file);
-    free(row);
     tt_analyzer_free(a);
     tt_analyzer_free(b);
 }
 
-static void silence_is_finite(void **state)
+/** A chosen feature is what it is among all of them, to the rounding of the transform. */
+static void sets_choose(void **state)
 {
     (void)state;
-    static float samples[SAMPLES], mel[128 * FRAMES];
-    tt_analyzer *a;
-    assert_ok(tt_analyzer_new(&audio, &slaney, &a));
-    float *row;
-    assert_ok(tt_alloc(tt_analyzer_columns(a), sizeof *row, "row", &row));
-    for (int kind = 0; kind < 3; kind++) {
-        for (int i = 0; i < SAMPLES; i++)
-            samples[i] = kind == 0 ? 0.0f : kind == 1 ? -1e-30f : i == 700 ? 1.0f : 0.0f;
-        tt_analyzer_clip(a, samples, mel, row);
-        for (int i = 0; i < 128 * FRAMES; i++) assert_true(isfinite(mel[i]));
-        for (int64_t j = 0; j < tt_analyzer_columns(a); j++)
-            if (!isfinite(row[j])) fail_msg("%s is not finite", tt_analyzer_names(a)[j]);
-    }
-    free(row);
-    tt_analyzer_free(a);
-}
-
-/** Shapes that do not fit the vectors: the first frames of a clip do not depend on how many follow. */
-static void odd_sizes_work(void **state)
-{
-    (void)state;
-    static float samples[SAMPLES];
-    read_wav("voice", samples);
     static const struct {
-        int rate, n_fft, hop, mels, mfcc;
-        double seconds;
-    } sizes[] = {{8000, 256, 100, 23, 13, 0.5},
-                 {22050, 1056, 441, 40, 40, 1.0},
-                 {48000, 4096, 1024, 256, 20, 0.25},
-                 {192000, 2048, 2048, 64, 20, 0.1},
-                 {16000, 2048, 512, 128, 20, 0.128}};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        tt_audio_params clip = {.sample_rate = sizes[i].rate, .clip_seconds = sizes[i].seconds};
-        tt_features_params p = {.n_fft = sizes[i].n_fft,
-                                .hop_length = sizes[i].hop,
-                                .n_mels = sizes[i].mels,
-                                .n_mfcc = sizes[i].mfcc,
-                                .fmax = sizes[i].rate / 2.0,
-                                .mel_scale = "slaney",
-                                .top_db = 80};
-        tt_analyzer *a;
-        assert_ok(tt_analyzer_new(&clip, &p, &a));
-        float *row, *mel;
-        assert_ok(tt_alloc(tt_analyzer_columns(a), sizeof *row, "row", &row));
-        assert_ok(tt_alloc(p.n_mels * tt_analyzer_frames(a), sizeof *mel, "mel", &mel));
-        tt_analyzer_clip(a, samples, mel, row);
-        for (int64_t j = 0; j < tt_analyzer_columns(a); j++) assert_true(isfinite(row[j]));
-        float largest = -1e30f;
-        for (int64_t j = 0; j < p.n_mels * tt_analyzer_frames(a); j++)
-            largest = mel[j] > largest ? mel[j] : largest;
-        assert_true(largest == 0.0f);
-        free(row);
-        free(mel);
+        const char *set, *first, *last;
+        int columns, mels, lags;
+    } sets[] = {
+        {"[all]", "zero_crossing_rate_mean", "spectral_flux_max", 371, 128, 344},
+        {"[mel]", NULL, NULL, 0, 128, 0},
+        {"[rms]", "rms_mean", "rms_max", 7, 0, 0},
+        {"[mfcc, mel]", "mfcc_00_mean", "mfcc_19_max", 140, 128, 0},
+        {"[tonnetz, spectral_flux]", "tonnetz_00_mean", "spectral_flux_max", 49, 0, 0},
+        {"[spectral_contrast]", "spectral_contrast_00_mean", "spectral_contrast_06_max", 49, 0, 0},
+        {"[tempo]", NULL, NULL, 0, 0, 344},
+    };
+    static float samples[SAMPLES], whole[371], some[371], tempogram[344], again[344];
+    read_wav("drums", samples);
+    tt_analyzer *all, *a;
+    assert_ok(tt_analyzer_new(&audio, &slaney, &all));
+    tt_analyzer_clip(all, samples, NULL, whole);
+    tt_analyzer_tempogram(all, tempogram);
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        tt_features_params p = slaney;
+        p.set = (char *)sets[i].set;
+        assert_ok(tt_analyzer_new(&audio, &p, &a));
+        int64_t columns = tt_analyzer_columns(a), from = 0;
+        const char *const *names = tt_analyzer_names(a);
+        assert_int_equal(columns, sets[i].columns);
+        assert_int_equal(tt_analyzer_mels(a), sets[i].mels);
+        assert_int_equal(tt_analyzer_lags(a), sets[i].lags);
+        tt_analyzer_clip(a, samples, NULL, some);
+        if (columns > 0) {
+            assert_string_equal(names[0], sets[i].first);
+            assert_string_equal(names[columns - 1], sets[i].last);
+        }
+        for (int64_t j = 0; j < columns; j++, from++) {
+            while (strcmp(tt_analyzer_names(all)[from], names[j]) != 0) from++;
+            assert_near(some[j], whole[from], 1e-3 * (1 + fabs((double)whole[from])));
+        }
+        tt_analyzer_tempogram(a, again);
+        for (int j = 0; j < sets[i].lags; j++) assert_near(again[j], tempogram[j], 1e-4);
         tt_analyzer_free(a);
     }
+    tt_analyzer_free(all);
+}
+
+static void expect_refusal(const tt_audio_params *clip, const tt_features_params *p, const char *setting)
+{
+    tt_analyzer *a;
+    assert_int_equal(tt_analyzer_new(clip, p, &a), TT_ERR_CONFIG);
+    assert_null(a);
+    if (!strstr(tt_message(), setting)) fail_msg("'%s' does not name %s", tt_message(), setting);
 }
 
 static void settings_are_checked(void **state)
 {
     (void)state;
-    tt_analyzer *a;
-    tt_features_params p = slaney;
-    p.n_fft = 1000;
-    assert_int_equal(tt_analyzer_new(&audio, &p, &a), TT_ERR_CONFIG);
-    assert_non_null(strstr(tt_message(), "features.n_fft"));
-    p = slaney;
-    p.fmax = 20000;
-    assert_int_equal(tt_analyzer_new(&audio, &p, &a), TT_ERR_CONFIG);
-    assert_non_null(strstr(tt_message(), "features.fmax"));
-    p = slaney;
-    p.mel_scale = "bark";
-    assert_int_equal(tt_analyzer_new(&audio, &p, &a), TT_ERR_CONFIG);
-    assert_null(a);
-    tt_analyzer_free(a);
+#define EXPECT(member, value)                                                                                \
+    do {                                                                                                     \
+        tt_features_params p_ = slaney;                                                                      \
+        p_.member = value;                                                                                   \
+        expect_refusal(&audio, &p_, "features." #member);                                                    \
+    } while (0)
+    EXPECT(n_fft, 1001);
+    EXPECT(n_fft, 62);
+    EXPECT(n_fft, 65538);
+    EXPECT(hop_length, 0);
+    EXPECT(hop_length, 2049);
+    EXPECT(n_mels, 0);
+    EXPECT(n_mels, 1025);
+    EXPECT(n_mfcc, 129);
+    EXPECT(n_mfcc, 0);
+    EXPECT(fmin, -1);
+    EXPECT(fmin, 11025);
+    EXPECT(fmax, 11026);
+    EXPECT(mel_scale, "bark");
+    EXPECT(mel_norm, "l1");
+    EXPECT(mel_dtype, "f64");
+    EXPECT(top_db, 0);
+    EXPECT(set, "[]");
+    EXPECT(set, "[mel, mfc]");
+#undef EXPECT
+    assert_non_null(strstr(tt_message(), "'mfc'"));
+    assert_non_null(strstr(tt_message(), "spectral_flux tempo"));
+    tt_audio_params none = audio;
+    none.clip_seconds = 0;
+    expect_refusal(&none, &slaney, "audio.clip_seconds");
 }
 
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(frames_and_statistics_are_librosas),
-    cmocka_unit_test(mel_is_librosas),
-    cmocka_unit_test(silence_is_finite),
-    cmocka_unit_test(odd_sizes_work),
+    cmocka_unit_test(tempo_is_librosas),
+    cmocka_unit_test(mel_alone_is_librosas),
+    cmocka_unit_test(sets_choose),
     cmocka_unit_test(settings_are_checked),
 };
 

@@ -1,0 +1,169 @@
+/* Tempo from onset strength, as librosa has it: a tempogram (the autocorrelation of the onset strength under
+ * a window that moves by one frame, each window's normalised by its value at lag 0) is averaged over the
+ * frames, and its best lag taken under a prior. The average is all that is needed, and has a short form:
+ *
+ *   mean[lag] = 1/T sum_t g_t sum_i w(i - t) w(i + lag - t) x(i) x(i + lag),  g_t = 1 / sum_i w(i - t)^2
+ * x(i)^2 = 1/T sum_i x(i) x(i + lag) K_lag(i),  K_lag(i) = sum_t g_t w(i - t) w(i + lag - t)
+ *
+ * For w(a) = (1 - cos qa) / 2 the product of the two windows is a trigonometric polynomial of second degree
+ * in t, and K_lag(i) a difference of running sums of g_t times 1, cos qt, sin qt, cos 2qt, sin 2qt: a few
+ * operations for each pair of frames instead of a Fourier transform for each window. */
+#include "features/internal.h"
+
+#include <float.h>
+#include <math.h>
+
+enum { TERMS = 5 }; /* 1, cos, sin, cos 2, sin 2 */
+
+/** The work space, carved. Running sums are kept as high and low part: a quiet window has a weight that is
+ * many orders larger than that of a loud one, and must not leave its rounding behind. */
+typedef struct tempo_space {
+    int64_t frames, window, padded, sums;
+    int64_t begin;       /**< frames before this one are zero in x */
+    double *x;           /**< [padded] onset strength between ramps */
+    double *wave[TERMS]; /**< [padded] the terms at i; the first is not used */
+    double *high[TERMS]; /**< [sums] running sum of the first t weights at [window + t], constant beyond the
+                            ends */
+    double *low[TERMS];
+} tempo_space;
+
+/** n values and a margin, whole vectors. */
+static double *carve(double **at, int64_t n)
+{
+    double *part = *at;
+    *at += (n + 2 * LANES - 1) / LANES * LANES;
+    return part;
+}
+
+static int64_t lay_out(int64_t frames, int lags, double *room, tempo_space *s)
+{
+    double *at = room;
+    *s = (tempo_space){.frames = frames, .window = lags, .padded = frames + lags / 2 * 2};
+    s->sums = s->window + s->padded + 1;
+    s->x = carve(&at, s->padded);
+    for (int k = 0; k < TERMS; k++) s->wave[k] = carve(&at, s->padded);
+    for (int k = 0; k < TERMS; k++) s->high[k] = carve(&at, s->sums);
+    for (int k = 0; k < TERMS; k++) s->low[k] = carve(&at, s->sums);
+    return at - room;
+}
+
+int tempo_lags(int sample_rate, int hop)
+{
+    int lags = (int)(8 * (int64_t)sample_rate / hop);
+    return lags > 1 ? lags : 1;
+}
+
+int64_t tempo_room(int64_t frames, int lags)
+{
+    tempo_space s;
+    static double none[1];
+    return lay_out(frames, lags, none, &s);
+}
+
+/** numpy.pad(onset, window / 2, mode="linear_ramp"), and the waves. */
+static void fill(tempo_space *s, const float *onset)
+{
+    int64_t side = s->window / 2;
+    double first = (double)onset[0], last = (double)onset[s->frames - 1];
+    for (int64_t i = 0; i < side; i++) {
+        s->x[i] = first * (double)i / (double)side;
+        s->x[s->padded - 1 - i] = last * (double)i / (double)side;
+    }
+    for (int64_t t = 0; t < s->frames; t++) s->x[side + t] = (double)onset[t];
+    while (s->begin < s->padded - 1 && s->x[s->begin] == 0) s->begin++;
+    for (int64_t i = 0; i < s->padded; i++) {
+        double angle = 2 * M_PI * (double)(i % s->window) / (double)s->window;
+        s->wave[0][i] = 1;
+        s->wave[1][i] = cos(angle);
+        s->wave[2][i] = sin(angle);
+        s->wave[3][i] = cos(2 * angle);
+        s->wave[4][i] = sin(2 * angle);
+    }
+}
+
+/** Energy of n values under the window. */
+TT_KERNEL static double windowed_energy(const double *restrict x, const double *restrict cosine, int64_t n)
+{
+    double sum[LANES] = {0}, total = 0;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++) {
+            double v = x[i + l] * (0.5 - 0.5 * cosine[i + l]);
+            sum[l] += v * v;
+        }
+    for (; i < n; i++) {
+        double v = x[i] * (0.5 - 0.5 * cosine[i]);
+        sum[0] += v * v;
+    }
+    for (int l = 0; l < LANES; l++) total += sum[l];
+    return total;
+}
+
+/** The running sums of the weights g_t / T times the waves. */
+static void add_up(tempo_space *s)
+{
+    double high[TERMS] = {0}, low[TERMS] = {0};
+    for (int64_t j = 0; j < s->sums; j++) {
+        int64_t t = j - s->window;
+        for (int k = 0; k < TERMS; k++) {
+            s->high[k][j] = high[k];
+            s->low[k][j] = low[k];
+        }
+        if (t < 0 || t >= s->frames) continue;
+        double energy = windowed_energy(s->x + t, s->wave[1], s->window);
+        double weight = energy < (double)FLT_MIN ? 0 : 1 / (energy * (double)s->frames);
+        for (int k = 0; k < TERMS; k++) {
+            double term = weight * s->wave[k][t], sum = high[k] + term, part = sum - high[k];
+            low[k] += (high[k] - (sum - part)) + (term - part); /* what rounding has lost: Knuth's two-sum */
+            high[k] = sum;
+        }
+    }
+}
+
+#define SUM_OVER(k) ((s->high[k][end] - s->high[k][begin]) + (s->low[k][end] - s->low[k][begin]))
+
+/** The mean over windows at one lag. Window t holds frame i at place i - t, which runs from 1 (at 0 the
+ * window is 0) to window - 1 - lag. Margins let the last vector run over the end, where x is 0. */
+TT_KERNEL static double mean_at(const tempo_space *s, int64_t lag)
+{
+    const double *w1 = s->wave[1], *w2 = s->wave[2], *w3 = s->wave[3], *w4 = s->wave[4];
+    double c = w1[lag], d = w2[lag], sum[LANES] = {0}, total = 0;
+    for (int64_t first = s->begin; first < s->padded - lag; first += LANES) {
+#pragma omp simd simdlen(8)
+        for (int64_t l = 0; l < LANES; l++) {
+            int64_t i = first + l, end = s->window + i, begin = i + 1 + lag;
+            double weight = SUM_OVER(0), c1 = SUM_OVER(1), s1 = SUM_OVER(2), c2 = SUM_OVER(3),
+                   s2 = SUM_OVER(4);
+            double r1 = w1[i] * c1 + w2[i] * s1, q1 = w2[i] * c1 - w1[i] * s1;
+            double r2 = w3[i] * c2 + w4[i] * s2, q2 = w4[i] * c2 - w3[i] * s2;
+            double kernel = (1 + 0.5 * c) * weight - (1 + c) * r1 + d * q1 + 0.5 * (c * r2 - d * q2);
+            sum[l] += s->x[i] * s->x[i + lag] * kernel;
+        }
+    }
+    for (int l = 0; l < LANES; l++) total += sum[l];
+    return 0.25 * total;
+}
+
+void tt_analyzer_tempogram(tt_analyzer *a, float *out)
+{
+    if (!a->tempo_wanted) return;
+    tempo_space s;
+    lay_out(a->frames, a->lags, a->tempo, &s);
+    fill(&s, frames_row(a, ONSET));
+    add_up(&s);
+    for (int64_t lag = 0; lag < a->lags; lag++) out[lag] = (float)fmax(mean_at(&s, lag), 0);
+}
+
+float tt_tempo(const double *tempogram, int64_t lags, double frames_per_second)
+{
+    const double start = 120, most = 320;
+    double best = -DBL_MAX, tempo = 0;
+    for (int64_t lag = 1; lag < lags; lag++) {
+        double bpm = 60 * frames_per_second / (double)lag, octaves = log2(bpm / start);
+        double score = log1p(1e6 * tempogram[lag]) - 0.5 * octaves * octaves;
+        if (bpm >= most || score <= best) continue;
+        best = score;
+        tempo = bpm;
+    }
+    return lags > 0 && tempogram[0] > 0 ? (float)tempo : 0;
+}
