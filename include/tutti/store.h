@@ -18,8 +18,9 @@
 #include "tutti/comm.h"
 #include "tutti/timer.h"
 
-/** Types of elements, in files and in memory. TT_TEXT is fixed-length UTF-8, NUL-padded. */
-typedef enum tt_type { TT_U8, TT_I32, TT_I64, TT_U64, TT_F32, TT_F64, TT_TEXT } tt_type;
+/** Types of elements, in files and in memory. TT_F16 is half precision, uint16_t in memory (tutti/half.h).
+ * TT_TEXT is fixed-length UTF-8, NUL-padded. */
+typedef enum tt_type { TT_U8, TT_I32, TT_I64, TT_U64, TT_F16, TT_F32, TT_F64, TT_TEXT } tt_type;
 
 enum { TT_STORE_DIMS = 4 };
 
@@ -66,8 +67,7 @@ bool tt_store_resumed(const tt_store *store);
 const char *tt_store_path(const tt_store *store);
 
 /** Shape and type of a dataset; *found tells whether it exists. column->name is not set. Collective.
- *  Types of other makers map to the nearest of ours (f16 to TT_F32, i16 to TT_I32, variable-length text to
- * TT_TEXT). */
+ *  Types of other makers map to the nearest of ours (i16 to TT_I32, variable-length text to TT_TEXT). */
 tt_status tt_store_column(tt_store *store, const char *name, tt_column *column, bool *found);
 
 /** Paths of all datasets but the checksums, sorted, as one block to free(). Not collective. */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const type_name[] = {"u8", "i32", "i64", "u64", "f32", "f64", "text"};
+static const char *const type_name[] = {"u8", "i32", "i64", "u64", "f16", "f32", "f64", "text"};
 
 enum {
     NAME_WIDTH = 28,

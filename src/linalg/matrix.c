@@ -229,8 +229,9 @@ static tt_status read_matrix(const tt_comm *comm, tt_store *store, const char *s
     TT_TRY(tt_matrix_new(comm, spec, column.dims[0], cols, out));
     tt_status s = read_valid(store, out);
     if (s == TT_OK)
-        s = column.type == TT_F32 || column.type == TT_U8 ? read_narrow(store, dataset, out)
-                                                          : read_wide(store, dataset, out);
+        s = column.type == TT_F16 || column.type == TT_F32 || column.type == TT_U8
+                ? read_narrow(store, dataset, out)
+                : read_wide(store, dataset, out);
     if (s != TT_OK) tt_matrix_free(out);
     return s;
 }

@@ -252,7 +252,7 @@ static tt_status labels_shape(tt_store *store, const char *dataset, tt_column *c
     const char *file = tt_store_path(store);
     TT_TRY(tt_store_column(store, dataset, column, &found));
     if (!found) return tt_fail(TT_ERR_INPUT, "%s has no dataset %s", file, dataset);
-    if (column->type == TT_F32 || column->type == TT_F64)
+    if (column->type == TT_F16 || column->type == TT_F32 || column->type == TT_F64)
         return tt_fail(TT_ERR_INPUT, "%s:%s holds real numbers; labels are integers or text", file, dataset);
     for (int i = 1; i < column->n_dims; i++)
         if (column->dims[i] != 1)

@@ -69,7 +69,7 @@ static bool map_type(hid_t type, tt_column *c, bool *variable_text)
         return size <= 8;
     }
     case H5T_FLOAT:
-        c->type = size <= 4 ? TT_F32 : TT_F64;
+        c->type = size <= 2 ? TT_F16 : size <= 4 ? TT_F32 : TT_F64;
         return true;
     case H5T_STRING:
         c->type = TT_TEXT;

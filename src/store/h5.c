@@ -97,6 +97,17 @@ static hid_t text_type(int64_t bytes)
     return H5I_INVALID_HID;
 }
 
+/* IEEE 754 binary16, which HDF5 has no name for before 1.14. */
+static hid_t half_type(void)
+{
+    hid_t t = H5Tcopy(H5T_NATIVE_FLOAT);
+    if (t >= 0 && H5Tset_fields(t, 15, 10, 5, 0, 10) >= 0 && H5Tset_ebias(t, 15) >= 0 &&
+        H5Tset_size(t, 2) >= 0)
+        return t;
+    h5_close(t);
+    return H5I_INVALID_HID;
+}
+
 hid_t h5_type(tt_type type, int64_t text_bytes)
 {
     switch (type) {
@@ -108,6 +119,8 @@ hid_t h5_type(tt_type type, int64_t text_bytes)
         return H5Tcopy(H5T_NATIVE_INT64);
     case TT_U64:
         return H5Tcopy(H5T_NATIVE_UINT64);
+    case TT_F16:
+        return half_type();
     case TT_F32:
         return H5Tcopy(H5T_NATIVE_FLOAT);
     case TT_F64:
@@ -123,6 +136,8 @@ size_t type_bytes(tt_type type, int64_t text_bytes)
     switch (type) {
     case TT_U8:
         return 1;
+    case TT_F16:
+        return 2;
     case TT_I32:
     case TT_F32:
         return 4;

@@ -1,5 +1,6 @@
 #include "store/internal.h"
 
+#include "tutti/half.h"
 #include "tutti/memory.h"
 
 #include <stdlib.h>
@@ -76,6 +77,35 @@ tt_status tt_store_rows_done(tt_store *store, const char *name, int64_t first, i
     return blocks_check(store, c, first / block, (first + count - 1) / block + 1, stop_unless_sound, done);
 }
 
+/* Rows of the column's own type, checked. */
+static tt_status read_own(const tt_store *store, column *c, int64_t first, int64_t count, void *data)
+{
+    transfer t = {store, data, type_bytes(c->shape.type, c->shape.text_bytes), c->memory};
+    TT_TRY(for_pieces(c, first, count, transfer_elements(t.element), read_piece, &t));
+    return blocks_check_memory(store, c, first, count, data);
+}
+
+/* HDF5 converts halves bit by bit in software: they are read into the back of the room and unpacked. */
+static tt_status read_halves(const tt_store *store, column *c, int64_t first, int64_t count, float *data)
+{
+    int64_t n = count * c->row_bytes / 2;
+    uint16_t *half = (uint16_t *)data + n;
+    TT_TRY(read_own(store, c, first, count, half));
+    tt_half_unpack(n, half, data);
+    return TT_OK;
+}
+
+/* Converted by HDF5; the blocks are read once more to check them. */
+static tt_status read_as(const tt_store *store, column *c, int64_t first, int64_t count, tt_type as,
+                         void *data)
+{
+    TT_TRY(blocks_check_memory(store, c, first, count, NULL));
+    transfer t = {store, data, type_bytes(as, 0), h5_type(as, 0)};
+    tt_status s = for_pieces(c, first, count, transfer_elements(t.element), read_piece, &t);
+    h5_close(t.memory);
+    return s;
+}
+
 tt_status tt_store_read(tt_store *store, const char *name, int64_t first, int64_t count, tt_type as,
                         void *data)
 {
@@ -91,12 +121,7 @@ tt_status tt_store_read(tt_store *store, const char *name, int64_t first, int64_
         tt_status s = column_read_texts(c, first, count, data);
         return s == TT_OK ? s : tt_fail_because(s, "%s", store->path);
     }
-    bool same = as == c->shape.type;
-    if (!same) TT_TRY(blocks_check_memory(store, c, first, count, NULL));
-    transfer t = {store, data, type_bytes(as, c->shape.text_bytes), c->memory};
-    if (!same) t.memory = h5_type(as, 0);
-    tt_status s = for_pieces(c, first, count, transfer_elements(t.element), read_piece, &t);
-    if (!same) h5_close(t.memory);
-    if (s == TT_OK && same) s = blocks_check_memory(store, c, first, count, data);
-    return s;
+    if (as == c->shape.type) return read_own(store, c, first, count, data);
+    if (as == TT_F32 && c->shape.type == TT_F16) return read_halves(store, c, first, count, data);
+    return read_as(store, c, first, count, as, data);
 }

@@ -1,11 +1,13 @@
-/* Messages, allocation, hashes, times in words. */
+/* Messages, allocation, hashes, half-precision numbers, times in words. */
 #include "test.h"
 
+#include "tutti/half.h"
 #include "tutti/hash.h"
 #include "tutti/memory.h"
 #include "tutti/progress.h"
 #include "tutti/timer.h"
 
+#include <math.h>
 #include <string.h>
 
 static void test_messages(void **state)
@@ -98,9 +100,57 @@ static void test_phases_add_up(void **state)
     assert_true(p.phase[0].seconds + p.phase[1].seconds <= tt_now() - since);
 }
 
+static float from_bits(uint32_t u)
+{
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+/* Every half there is, and floats beside the middle between two: the definition, in double. */
+static void test_halves(void **state)
+{
+    (void)state;
+    static float all[65536];
+    static uint16_t half[65536], back[65536];
+    for (int i = 0; i < 65536; i++) half[i] = (uint16_t)i;
+    tt_half_unpack(65536, half, all);
+    tt_half_pack(65536, all, back);
+    for (int i = 0; i < 65536; i++) {
+        int exponent = i >> 10 & 31, fraction = i & 1023;
+        double value = exponent == 0 ? ldexp(fraction, -24) : ldexp(1024 + fraction, exponent - 25);
+        if (exponent == 31) value = fraction ? NAN : INFINITY;
+        if (i >= 32768) value = -value;
+        if (isnan(value)) {
+            assert_true(isnan(all[i]) && (back[i] & 0x7fff) > 0x7c00);
+        } else {
+            assert_true((double)all[i] == value);
+            assert_int_equal(back[i], i);
+        }
+    }
+    for (int i = 0; i < 0x7bff; i++) { /* three floats around the middle of i and i + 1 */
+        uint32_t u;
+        uint16_t got[3];
+        float middle = (all[i] + all[i + 1]) / 2;
+        memcpy(&u, &middle, sizeof u);
+        float x[3] = {from_bits(u - 1), middle, from_bits(u + 1)};
+        tt_half_pack(3, x, got);
+        assert_int_equal(got[0], i);
+        assert_int_equal(got[1], i + (i & 1));
+        assert_int_equal(got[2], i + 1);
+    }
+    float large[4] = {65519.996f, 65520, 1e30f, -65536};
+    uint16_t got[4], expected[4] = {0x7bff, 0x7c00, 0x7c00, 0xfc00};
+    tt_half_pack(4, large, got);
+    assert_memory_equal(got, expected, sizeof got);
+    tt_half_unpack(2048, memcpy((uint16_t *)all + 2048, half, 4096), all); /* in place */
+    assert_true(all[1024] == from_bits(0x38800000u) && all[2047] == from_bits(0x38ffe000u));
+}
+
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_messages),         cmocka_unit_test(test_exit_codes),
     cmocka_unit_test(test_allocation),       cmocka_unit_test(test_hash_frames_fields),
     cmocka_unit_test(test_seconds_in_words), cmocka_unit_test(test_phases_add_up),
+    cmocka_unit_test(test_halves),
 };
 TT_TEST_MAIN(cases)

@@ -39,7 +39,10 @@ static void test_numbers(void **state)
 {
     (void)state;
     tt_store *store = open_foreign();
-    expect_rows(store, "/f16", TT_F32, 3, 0, 0.5, 1);
+    expect_rows(store, "/f16", TT_F16, 3, 0, 0.5, 1);
+    float halves[3 * 3];
+    assert_ok(tt_store_read(store, "/f16", 37, 3, TT_F32, halves));
+    for (int i = 0; i < 9; i++) assert_near(halves[i], (37 + i / 3) * 0.5 + i % 3, 0);
     expect_rows(store, "/big_f32", TT_F32, 1, 0, 0.25, 0);
     expect_rows(store, "/i8", TT_I32, 1, -20, 1, 0);
     expect_rows(store, "/u16", TT_I32, 1, 60000, 1, 0);

@@ -1,6 +1,7 @@
 /* Row tables: every type, uneven and empty ranks, resume, damage, publish. */
 #include "test.h"
 
+#include "tutti/half.h"
 #include "tutti/memory.h"
 #include "tutti/store.h"
 
@@ -13,7 +14,7 @@
 
 static const tt_provenance origin = {"extract", "abc", "seed: 1\n", "x.wav 00\n", 7};
 
-enum { WIDE = 37, TEXT_BYTES = 9 };
+enum { WIDE = 37, TEXT_BYTES = 9, TYPES = TT_TEXT + 1 };
 
 /* Element i of row `row` of a column, whatever rank asks. */
 static double value_of(tt_type type, int64_t row, int64_t i)
@@ -41,6 +42,11 @@ static void fill(const tt_column *c, int64_t first, int64_t count, void *data)
         case TT_U64:
             ((uint64_t *)data)[k] = (uint64_t)v;
             break;
+        case TT_F16: {
+            float x = (float)v;
+            tt_half_pack(1, &x, (uint16_t *)data + k);
+            break;
+        }
         case TT_F32:
             ((float *)data)[k] = (float)v;
             break;
@@ -59,7 +65,7 @@ static void fill(const tt_column *c, int64_t first, int64_t count, void *data)
 
 static size_t row_bytes(const tt_column *c)
 {
-    static const size_t bytes[] = {1, 4, 8, 8, 4, 8, 0};
+    static const size_t bytes[TYPES] = {1, 4, 8, 8, 2, 4, 8, 0};
     size_t n = c->type == TT_TEXT ? (size_t)c->text_bytes : bytes[c->type];
     for (int i = 1; i < c->n_dims; i++) n *= (size_t)c->dims[i];
     return n;
@@ -102,16 +108,17 @@ static void check_all(tt_store *store, const tt_column *c)
     free(expected);
 }
 
-static void all_types(int64_t rows, tt_column c[7])
+static void all_types(int64_t rows, tt_column c[TYPES])
 {
-    static const char *const names[] = {"/u8", "/a/i32", "/a/i64", "/a/b/u64", "/f32", "/f64", "/text"};
-    for (int t = 0; t < 7; t++) {
+    static const char *const names[] = {"/u8",  "/a/i32", "/a/i64", "/a/b/u64",
+                                        "/f16", "/f32",   "/f64",   "/text"};
+    for (int t = 0; t < TYPES; t++) {
         c[t] = (tt_column){.name = names[t],
                            .type = (tt_type)t,
                            .n_dims = 1 + t % 3,
-                           .block_rows = t == 4   ? 5
-                                         : t == 2 ? 3
-                                                  : 0};
+                           .block_rows = t == TT_F32   ? 5
+                                         : t == TT_I64 ? 3
+                                                       : 0};
         c[t].dims[0] = rows;
         c[t].dims[1] = t % 3 > 0 ? WIDE : 0;
         c[t].dims[2] = t % 3 > 1 ? 2 : 0;
@@ -123,14 +130,14 @@ static void write_and_read(int64_t rows)
 {
     const char *path = scratch("types.h5");
     tt_store *store;
-    tt_column c[7];
+    tt_column c[TYPES];
     all_types(rows, c);
-    assert_ok(tt_store_create(&world, path, &origin, c, 7, &store));
+    assert_ok(tt_store_create(&world, path, &origin, c, TYPES, &store));
     assert_false(tt_store_resumed(store));
-    for (int t = 0; t < 7; t++) assert_ok(write_share(store, &c[t], NULL));
+    for (int t = 0; t < TYPES; t++) assert_ok(write_share(store, &c[t], NULL));
     assert_ok(tt_store_publish(store, NULL, TT_OK));
     assert_ok(tt_store_open(&world, path, &store));
-    for (int t = 0; t < 7; t++) {
+    for (int t = 0; t < TYPES; t++) {
         tt_column got;
         bool found;
         assert_ok(tt_store_column(store, c[t].name, &got, &found));
@@ -142,7 +149,7 @@ static void write_and_read(int64_t rows)
     }
     int64_t blocks, damaged;
     assert_ok(tt_store_verify(store, &blocks, &damaged));
-    assert_int_equal(blocks, 5 * ((rows + 255) / 256) + (rows + 4) / 5 + (rows + 2) / 3);
+    assert_int_equal(blocks, 6 * ((rows + 255) / 256) + (rows + 4) / 5 + (rows + 2) / 3);
     assert_int_equal(damaged, 0);
     tt_store_close(store);
 }
@@ -155,10 +162,10 @@ static void test_types(void **state)
     write_and_read(700);
 }
 
-static void create(const char *path, const tt_provenance *p, const tt_column c[7], bool resumed,
+static void create(const char *path, const tt_provenance *p, const tt_column c[TYPES], bool resumed,
                    tt_store **store)
 {
-    assert_ok(tt_store_create(&world, path, p, c, 7, store));
+    assert_ok(tt_store_create(&world, path, p, c, TYPES, store));
     assert_int_equal(tt_store_resumed(*store), resumed);
 }
 
@@ -169,24 +176,24 @@ static void test_resume(void **state)
     const char *path = scratch("resume.h5");
     tt_provenance other = origin;
     tt_store *store;
-    tt_column c[7];
+    tt_column c[TYPES];
     int64_t skipped = 0;
     other.fingerprint = "abd";
     all_types(600, c);
     create(path, &other, c, false, &store);
-    for (int t = 0; t < 7; t++) assert_ok(write_share(store, &c[t], NULL));
+    for (int t = 0; t < TYPES; t++) assert_ok(write_share(store, &c[t], NULL));
     tt_store_close(store);
     create(path, &origin, c, false, &store);
     for (int t = 0; t < 3; t++) assert_ok(write_share(store, &c[t], &skipped));
     assert_int_equal(skipped, 0);
     tt_store_close(store);
     create(path, &origin, c, true, &store);
-    for (int t = 0; t < 7; t++) assert_ok(write_share(store, &c[t], &skipped));
+    for (int t = 0; t < TYPES; t++) assert_ok(write_share(store, &c[t], &skipped));
     assert_int_equal(tt_sum_i64(&world, skipped), 3 + 3 + 200);
     assert_ok(tt_store_publish(store, NULL, TT_OK));
     assert_int_equal(access(scratch("resume.h5.part"), F_OK), -1);
     assert_ok(tt_store_open(&world, path, &store));
-    for (int t = 0; t < 7; t++) check_all(store, &c[t]);
+    for (int t = 0; t < TYPES; t++) check_all(store, &c[t]);
     tt_store_close(store);
 }
 
@@ -195,7 +202,7 @@ static void test_other_columns_start_afresh(void **state)
     (void)state;
     const char *path = scratch("columns.h5");
     tt_store *store;
-    tt_column c[7];
+    tt_column c[TYPES];
     for (int change = 0; change < 5; change++) {
         all_types(30, c);
         create(path, &origin, c, false, &store);
@@ -203,8 +210,8 @@ static void test_other_columns_start_afresh(void **state)
         if (change == 0) c[1].name = "/a/other";
         if (change == 1) c[1].type = TT_F32;
         if (change == 2) c[1].dims[1]++;
-        if (change == 3) c[6].text_bytes++;
-        if (change == 4) c[6].block_rows = 2;
+        if (change == 3) c[TT_TEXT].text_bytes++;
+        if (change == 4) c[TT_TEXT].block_rows = 2;
         create(path, &origin, c, false, &store);
         tt_store_close(store);
         if (world.rank == 0) unlink(scratch("columns.h5.part"));
@@ -218,11 +225,11 @@ static void test_undo(void **state)
     (void)state;
     const char *path = scratch("undo.h5"), *part = scratch("undo.h5.part");
     tt_store *store;
-    tt_column c[7];
+    tt_column c[TYPES];
     int64_t skipped = 0;
     all_types(300, c);
     create(path, &origin, c, false, &store);
-    for (int t = 0; t < 7; t++) assert_ok(write_share(store, &c[t], NULL));
+    for (int t = 0; t < TYPES; t++) assert_ok(write_share(store, &c[t], NULL));
     tt_store_close(store);
     if (world.rank == 0) {
         struct stat info;
@@ -238,8 +245,8 @@ static void test_undo(void **state)
     }
     MPI_Barrier(world.mpi);
     create(path, &origin, c, true, &store);
-    for (int t = 0; t < 7; t++) assert_ok(write_share(store, &c[t], &skipped));
-    assert_int_equal(tt_sum_i64(&world, skipped), 5 * 2 + 60 + 100);
+    for (int t = 0; t < TYPES; t++) assert_ok(write_share(store, &c[t], &skipped));
+    assert_int_equal(tt_sum_i64(&world, skipped), 6 * 2 + 60 + 100);
     assert_ok(tt_store_publish(store, NULL, TT_OK));
 }
 
@@ -248,7 +255,7 @@ static void test_torn_part_starts_afresh(void **state)
     (void)state;
     const char *path = scratch("torn.h5"), *part = scratch("torn.h5.part");
     tt_store *store;
-    tt_column c[7];
+    tt_column c[TYPES];
     all_types(300, c);
     for (int how = 0; how < 2; how++) {
         create(path, &origin, c, false, &store);
@@ -257,7 +264,7 @@ static void test_torn_part_starts_afresh(void **state)
         MPI_Barrier(world.mpi);
     }
     create(path, &origin, c, false, &store);
-    for (int t = 0; t < 7; t++) assert_ok(write_share(store, &c[t], NULL));
+    for (int t = 0; t < TYPES; t++) assert_ok(write_share(store, &c[t], NULL));
     assert_ok(tt_store_publish(store, NULL, TT_OK));
 }
 
@@ -267,12 +274,12 @@ static void test_late_column(void **state)
     (void)state;
     const char *path = scratch("late.h5");
     tt_store *store;
-    tt_column c[7], late = {.name = "/failures/code", .type = TT_I32, .n_dims = 1}, got;
+    tt_column c[TYPES], late = {.name = "/failures/code", .type = TT_I32, .n_dims = 1}, got;
     bool found;
     all_types(20, c);
     for (int64_t rows = 0; rows < 1000; rows += 333) {
         create(path, &origin, c, rows > 0, &store);
-        for (int t = 0; t < 7; t++) assert_ok(write_share(store, &c[t], NULL));
+        for (int t = 0; t < TYPES; t++) assert_ok(write_share(store, &c[t], NULL));
         late.dims[0] = 999 - rows;
         assert_ok(tt_store_add_column(store, &late));
         int64_t skipped = 0;
@@ -285,7 +292,7 @@ static void test_late_column(void **state)
     assert_ok(tt_store_open(&world, path, &store));
     assert_ok(tt_store_column(store, late.name, &got, &found));
     assert_int_equal(got.dims[0], 0);
-    for (int t = 0; t < 7; t++) check_all(store, &c[t]);
+    for (int t = 0; t < TYPES; t++) check_all(store, &c[t]);
     tt_store_close(store);
 }
 
@@ -303,10 +310,10 @@ static void test_flipped_byte(void **state)
     (void)state;
     const char *path = scratch("flip.h5");
     tt_store *store;
-    tt_column c[7];
+    tt_column c[TYPES];
     all_types(700, c);
     create(path, &origin, c, false, &store);
-    for (int t = 0; t < 7; t++) assert_ok(write_share(store, &c[t], NULL));
+    for (int t = 0; t < TYPES; t++) assert_ok(write_share(store, &c[t], NULL));
     assert_ok(tt_store_publish(store, NULL, TT_OK));
     if (world.rank == 0) {
         FILE *f = fopen(path, "r+b");
@@ -353,7 +360,7 @@ static void test_attributes(void **state)
     bool found;
     tt_phases phases = {0};
     tt_store *store;
-    tt_column c[7];
+    tt_column c[TYPES];
     for (int i = 0; i < NAMES; i++) {
         snprintf(text[i], sizeof text[i], "spectral_contrast_of_a_very_long_name_indeed_%04d_mean", i);
         names[i] = text[i];
@@ -361,7 +368,7 @@ static void test_attributes(void **state)
     all_types(3, c);
     create(path, &origin, c, false, &store);
     tt_phase(&phases, "write");
-    for (int t = 0; t < 7; t++) assert_ok(write_share(store, &c[t], NULL));
+    for (int t = 0; t < TYPES; t++) assert_ok(write_share(store, &c[t], NULL));
     assert_ok(tt_store_set_text(store, "/f32", "unit", "dB"));
     assert_ok(tt_store_set_names(store, "/f32", "names", names, NAMES));
     assert_ok(tt_store_set_number(store, "/", "clips", 2));
@@ -397,10 +404,10 @@ static void test_not_published(void **state)
     (void)state;
     const char *path = scratch("unpublished.h5");
     tt_store *store;
-    tt_column c[7];
+    tt_column c[TYPES];
     all_types(300, c);
     create(path, &origin, c, false, &store);
-    for (int t = 0; t < 6; t++) assert_ok(write_share(store, &c[t], NULL));
+    for (int t = 0; t < TT_TEXT; t++) assert_ok(write_share(store, &c[t], NULL));
     assert_int_equal(tt_store_publish(store, NULL, TT_OK), TT_ERR_INTERNAL);
     assert_non_null(strstr(tt_message(), "/text rows 0 to 255 are missing"));
     create(path, &origin, c, true, &store);
@@ -408,13 +415,14 @@ static void test_not_published(void **state)
     assert_int_equal(tt_store_publish(store, NULL, mine), TT_ERR_INPUT);
     assert_string_equal(tt_message(), "no");
     create(path, &origin, c, true, &store);
-    assert_ok(write_share(store, &c[6], NULL));
+    assert_ok(write_share(store, &c[TT_TEXT], NULL));
     if (world.rank == 0) unlink(scratch("unpublished.h5.part"));
     MPI_Barrier(world.mpi);
     assert_int_equal(tt_store_publish(store, NULL, TT_OK), TT_ERR_IO);
     assert_non_null(strstr(tt_message(), "unpublished.h5.part"));
     assert_int_equal(access(path, F_OK), -1);
-    assert_int_equal(tt_store_create(&world, scratch("no/such/folder.h5"), &origin, c, 7, &store), TT_ERR_IO);
+    assert_int_equal(tt_store_create(&world, scratch("no/such/folder.h5"), &origin, c, TYPES, &store),
+                     TT_ERR_IO);
     assert_non_null(strstr(tt_message(), "No such file"));
 }
 
@@ -422,7 +430,7 @@ static void test_whole_blocks_only(void **state)
 {
     (void)state;
     tt_store *store;
-    tt_column c[7];
+    tt_column c[TYPES];
     static double x[512 * WIDE * 2];
     all_types(300, c);
     create(scratch("blocks.h5"), &origin, c, false, &store);
