@@ -28,6 +28,7 @@ static const struct {
     {"synth", cmd_synth, "make a labelled corpus from nothing"},
     {"info", cmd_info, "what a file of tutti holds and where it comes from"},
     {"verify", cmd_verify, "check a file against its checksums"},
+    {"export", cmd_export, "results as NumPy arrays"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -17,8 +17,7 @@ struct rundir {
     lock *lock; /* on rank 0 alone */
 };
 
-/* mkdir -p */
-static tt_status make_path(const char *path)
+tt_status rundir_make(const char *path)
 {
     char *part;
     TT_TRY(tt_copy_text(path, &part));
@@ -28,9 +27,9 @@ static tt_status make_path(const char *path)
         if (slash) *slash = '\0';
         struct stat st;
         if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            s = tt_fail_errno("make the run directory", part);
+            s = tt_fail_errno("make the folder", part);
         else if (stat(part, &st) != 0 || !S_ISDIR(st.st_mode))
-            s = tt_fail(TT_ERR_IO, "cannot make the run directory %s: %s is not a folder", path, part);
+            s = tt_fail(TT_ERR_IO, "cannot make the folder %s: %s is not a folder", path, part);
         if (slash) *slash = '/';
     }
     free(part);
@@ -67,20 +66,27 @@ static tt_status check_version(const char *path, const char *file)
     return s;
 }
 
+tt_status rundir_write_part(const char *part, const char *text)
+{
+    tt_status s = TT_OK;
+    FILE *f = fopen(part, "w");
+    if (!f) return tt_fail_errno("create", part);
+    if (fputs(text, f) < 0) s = tt_fail_errno("write", part);
+    if (fflush(f) == 0) fsync(fileno(f));
+    if (fclose(f) != 0 && s == TT_OK) s = tt_fail_errno("write", part);
+    return s;
+}
+
 tt_status rundir_write(const char *directory, const char *name, const char *text)
 {
     char *file, *part;
     TT_TRY(tt_format(&file, "%s/%s", directory, name));
-    tt_status s = tt_format(&part, "%s/%s.part", directory, name);
+    tt_status s = tt_format(&part, "%s.part", file);
     if (s != TT_OK) {
         free(file);
         return s;
     }
-    FILE *f = fopen(part, "w");
-    if (!f) s = tt_fail_errno("create", part);
-    if (f && fputs(text, f) < 0) s = tt_fail_errno("write", part);
-    if (f && fflush(f) == 0) fsync(fileno(f));
-    if (f && fclose(f) != 0 && s == TT_OK) s = tt_fail_errno("write", part);
+    s = rundir_write_part(part, text);
     if (s == TT_OK && rename(part, file) != 0) s = tt_fail_errno("rename", part);
     free(part);
     free(file);
@@ -89,7 +95,7 @@ tt_status rundir_write(const char *directory, const char *name, const char *text
 
 static tt_status open_here(const char *path, rundir *dir)
 {
-    TT_TRY(make_path(path));
+    TT_TRY(rundir_make(path));
     char *lock_path, *version_path;
     TT_TRY(tt_format(&lock_path, "%s/run.lock", path));
     tt_status s = tt_format(&version_path, "%s/run.json", path);

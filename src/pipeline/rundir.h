@@ -14,6 +14,12 @@ tt_status rundir_open(const tt_comm *comm, const char *path, rundir **out);
 /* Unlock. NULL is fine. Not collective. */
 void rundir_close(rundir *dir);
 
+/* Make a folder and those above it, as far as they are missing (mkdir -p). Not collective. */
+tt_status rundir_make(const char *path);
+
+/* Write a small text file and bring it to the disk. Not collective. */
+tt_status rundir_write_part(const char *part, const char *text);
+
 /* Write a small text file of the directory as a whole or not at all. Call from rank 0. */
 tt_status rundir_write(const char *directory, const char *name, const char *text);
 

@@ -89,7 +89,7 @@ static tt_status read_own(const tt_store *store, column *c, int64_t first, int64
 static tt_status read_halves(const tt_store *store, column *c, int64_t first, int64_t count, float *data)
 {
     int64_t n = count * c->row_bytes / 2;
-    uint16_t *half = (uint16_t *)data + n;
+    uint16_t *half = (uint16_t *)(void *)data + n;
     TT_TRY(read_own(store, c, first, count, half));
     tt_half_unpack(n, half, data);
     return TT_OK;

@@ -143,7 +143,7 @@ static void test_halves(void **state)
     uint16_t got[4], expected[4] = {0x7bff, 0x7c00, 0x7c00, 0xfc00};
     tt_half_pack(4, large, got);
     assert_memory_equal(got, expected, sizeof got);
-    tt_half_unpack(2048, memcpy((uint16_t *)all + 2048, half, 4096), all); /* in place */
+    tt_half_unpack(2048, memcpy(all + 1024, half, 4096), all); /* in place */
     assert_true(all[1024] == from_bits(0x38800000u) && all[2047] == from_bits(0x38ffe000u));
 }
 

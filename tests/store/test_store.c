@@ -246,7 +246,7 @@ static void test_undo(void **state)
     MPI_Barrier(world.mpi);
     create(path, &origin, c, true, &store);
     for (int t = 0; t < TYPES; t++) assert_ok(write_share(store, &c[t], &skipped));
-    assert_int_equal(tt_sum_i64(&world, skipped), 5 * 2 + 60 + 100);
+    assert_int_equal(tt_sum_i64(&world, skipped), 6 * 2 + 60 + 100);
     assert_ok(tt_store_publish(store, NULL, TT_OK));
 }
 
