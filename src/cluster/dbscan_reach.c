@@ -1,0 +1,106 @@
+/* Who may be within reach of whom, by boxes, and squared distances of cells.
+ *
+ * Squares are sums of squared differences: unlike |a|^2 - 2 a.b + |b|^2 they err in proportion to themselves,
+ * so that few pairs need a second look wherever the rows lie, and below some hundred columns nothing is lost
+ * to a matrix product, whose tile would have to be read again to be compared. */
+#include "cluster/dbscan.h"
+
+#include "tutti/simd.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+enum { ROWS = 4, LANES = 16 };
+
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
+
+/* With u = 2^-24: a difference is rounded once, its square adds 2u + u, each of cols - 1 additions at most u
+ * of the sum; float32 underflow adds at most cols of its smallest normal numbers. Boxes are compared
+ * likewise. */
+reach reach_of(double eps, int64_t cols)
+{
+    double square = eps * eps, slack = ((double)cols + 8) * 0x1p-24,
+           floor = ((double)cols + 1) * (double)FLT_MIN;
+    reach r = {.square = square};
+    double low = square * (1 - slack) - floor, high = square * (1 + 2 * slack) + floor;
+    r.low = low < (double)FLT_MAX ? nextafterf((float)low, -INFINITY) : FLT_MAX;
+    r.high = high < (double)FLT_MAX / 2 ? nextafterf((float)high, INFINITY) : FLT_MAX;
+    return r;
+}
+
+bool blocks_near(const block *a, const block *b, int64_t cols, float high)
+{
+    float sum = 0;
+    for (int64_t j = 0; j < cols; j++) {
+        float left = a->box[2 * j] - b->box[2 * j + 1], right = b->box[2 * j] - a->box[2 * j + 1];
+        float gap = fmaxf(fmaxf(left, right), 0);
+        sum += gap * gap;
+        if (sum > high) return false;
+    }
+    return true;
+}
+
+/* Squared distances of one cell's box to those of a block. */
+TT_KERNEL static void cell_gaps(const float *low, const float *high, const float *b_low, const float *b_high,
+                                int64_t cols, float gap[CELLS])
+{
+    for (int c = 0; c < CELLS; c++) gap[c] = 0;
+    for (int64_t j = 0; j < cols; j++)
+        for (int c = 0; c < CELLS; c++) {
+            float left = low[j * CELLS] - b_high[j * CELLS + c],
+                  right = b_low[j * CELLS + c] - high[j * CELLS];
+            float apart = left > right ? left : right;
+            apart = apart > 0 ? apart : 0;
+            gap[c] += apart * apart;
+        }
+}
+
+void cells_near(const block *a, const block *b, int64_t cols, float high, unsigned char near[CELLS])
+{
+    int cells = (a->rows + CELL - 1) / CELL, others = (b->rows + CELL - 1) / CELL;
+    memset(near, 0, CELLS);
+    for (int i = 0; i < cells; i++) {
+        float gap[CELLS];
+        cell_gaps(a->low + i, a->high + i, b->low, b->high, cols, gap);
+        for (int c = 0; c < others; c++)
+            if (gap[c] <= high) near[i] |= (unsigned char)(1 << c);
+    }
+}
+
+/* ROWS rows of a, at a[r], against the CELL rows of b; columns are TT_BLOCK_ROWS apart. */
+TT_KERNEL static void squares(const float *const a[ROWS], const float *b, int64_t cols, float *out)
+{
+    lanes sum[ROWS][2] = {{{0}}};
+    for (int64_t j = 0; j < cols; j++) {
+        lanes value[2];
+        memcpy(value, b + j * TT_BLOCK_ROWS, sizeof value);
+#pragma GCC unroll 4
+        for (int r = 0; r < ROWS; r++) {
+            lanes own = a[r][j * TT_BLOCK_ROWS] - (lanes){0};
+            lanes d0 = value[0] - own, d1 = value[1] - own;
+            sum[r][0] += d0 * d0;
+            sum[r][1] += d1 * d1;
+        }
+    }
+    memcpy(out, sum, sizeof sum);
+}
+
+void cell_squares(const block *a, const int *row, int n, const block *b, int cell, int64_t cols, float *out)
+{
+    for (int i = 0; i < n; i += ROWS) {
+        const float *from[ROWS];
+        for (int r = 0; r < ROWS; r++) from[r] = a->columns + row[i + r < n ? i + r : n - 1];
+        squares(from, b->columns + (ptrdiff_t)cell * CELL, cols, out + (ptrdiff_t)i * CELL);
+    }
+}
+
+double exact_square(const block *a, int i, const block *b, int j, int64_t cols)
+{
+    double sum = 0;
+    for (int64_t c = 0; c < cols; c++) {
+        double d = (double)a->columns[c * TT_BLOCK_ROWS + i] - (double)b->columns[c * TT_BLOCK_ROWS + j];
+        sum += d * d;
+    }
+    return sum;
+}
