@@ -49,7 +49,7 @@ void key_table_free(key_table *t);
 typedef struct block {
     int64_t id; /**< over all ranks */
     int rows;
-    float *columns;    /**< [cols, TT_BLOCK_ROWS] values; far away from everything where there is no row */
+    float *columns;    /**< [CELLS, cols, CELL] values; far away from everything where there is no row */
     float *low, *high; /**< [cols, CELLS] boxes of the cells */
     float *box;        /**< [cols, 2] of the block */
     int64_t *info;     /**< [TT_BLOCK_ROWS] what the present pass knows of each row */
@@ -94,7 +94,8 @@ bool blocks_near(const block *a, const block *b, int64_t cols, float high);
 /** near[i] has bit j set where cell i of a and cell j of b may be. */
 void cells_near(const block *a, const block *b, int64_t cols, float high, unsigned char near[CELLS]);
 
-/** Squares of rows `row` [n] of block a to the rows of cell `cell` of b. @param out  [CELL, CELL] */
+/** Squares of rows `row` [n] of block a to the rows of cell `cell` of b. @param out  [CELL, CELL], aligned
+ * to 64 bytes */
 void cell_squares(const block *a, const int *row, int n, const block *b, int cell, int64_t cols, float *out);
 
 /** Squared distance of row i of a and row j of b in double, the same bits for both orders. */

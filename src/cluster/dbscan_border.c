@@ -59,7 +59,7 @@ static void reach_row(const dbscan *d, const block *a, int i, const float *squar
 /* The rows [n] of cell i of a that are not core, against cell j of b. */
 static void reach_cell(const dbscan *d, const block *a, const int *row, int n, const block *b, int j)
 {
-    float square[CELL * CELL];
+    _Alignas(64) float square[CELL * CELL];
     int32_t near[CELL];
     int wanting[CELL], m = 0;
     int64_t least = least_root(b, j), *root = d->root + (a->id - d->space.first_block) * TT_BLOCK_ROWS;

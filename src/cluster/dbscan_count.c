@@ -13,7 +13,7 @@ typedef struct counting {
     int64_t *carried; /* [visitors, TT_BLOCK_ROWS] what the visitors lacked when they came */
     int64_t *gained;  /* likewise: what this rank and then all found for them */
     /* one pair of cells */
-    float square[CELL * CELL];
+    _Alignas(64) float square[CELL * CELL];
     int row[CELL];                  /* of cell a, those measured */
     int32_t hits[CELL], near[CELL]; /* by these rows */
     int32_t lane[CELL];             /* hits by row of cell b */

@@ -19,7 +19,7 @@ typedef struct nearest {
     int64_t *asks; /* [space rows] number of an asking row, -1 */
     double *heap;  /* [rows, k] */
     int *seen;     /* [rows] */
-    float square[CELL * CELL];
+    _Alignas(64) float square[CELL * CELL];
 } nearest;
 
 static void sift_down(double *heap, int n, int i)

@@ -25,7 +25,7 @@ typedef struct joining {
     int64_t first_visitor, visitors; /* blocks */
     int64_t *visitor;                /* [visitors, TT_BLOCK_ROWS] nodes, -1 */
     key_table names;
-    float square[CELL * CELL];
+    _Alignas(64) float square[CELL * CELL];
 } joining;
 
 static int64_t find(joining *w, int64_t i)

@@ -13,7 +13,7 @@
 
 enum { ROWS = 4, LANES = 16 };
 
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), may_alias));
 
 /* With u = 2^-24: a difference is rounded once, its square adds 2u + u, each of cols - 1 additions at most u
  * of the sum; float32 underflow adds at most cols of its smallest normal numbers. Boxes are compared
@@ -68,38 +68,56 @@ void cells_near(const block *a, const block *b, int64_t cols, float high, unsign
     }
 }
 
-/* ROWS rows of a, at a[r], against the CELL rows of b; columns are TT_BLOCK_ROWS apart. */
+/* Sums of a row and half a cell each: named, so that they stay in registers. */
+#define ADD(r)                                                                                               \
+    do {                                                                                                     \
+        float own = a[r][j * CELL];                                                                          \
+        lanes d = low - own, e = high - own;                                                                 \
+        low##r += d * d;                                                                                     \
+        high##r += e * e;                                                                                    \
+    } while (0)
+
+/* ROWS rows of a, at a[r], against the CELL rows of b; b and `out` are aligned to the lanes. */
 TT_KERNEL static void squares(const float *const a[ROWS], const float *b, int64_t cols, float *out)
 {
-    lanes sum[ROWS][2] = {{{0}}};
+    lanes low0 = {0}, low1 = {0}, low2 = {0}, low3 = {0};
+    lanes high0 = {0}, high1 = {0}, high2 = {0}, high3 = {0};
     for (int64_t j = 0; j < cols; j++) {
-        lanes value[2];
-        memcpy(value, b + j * TT_BLOCK_ROWS, sizeof value);
-#pragma GCC unroll 4
-        for (int r = 0; r < ROWS; r++) {
-            lanes own = a[r][j * TT_BLOCK_ROWS] - (lanes){0};
-            lanes d0 = value[0] - own, d1 = value[1] - own;
-            sum[r][0] += d0 * d0;
-            sum[r][1] += d1 * d1;
-        }
+        const lanes *value = (const lanes *)(const void *)(b + j * CELL);
+        lanes low = value[0], high = value[1];
+        ADD(0);
+        ADD(1);
+        ADD(2);
+        ADD(3);
     }
-    memcpy(out, sum, sizeof sum);
+    lanes *to = (lanes *)(void *)out;
+    to[0] = low0, to[1] = high0, to[2] = low1, to[3] = high1;
+    to[4] = low2, to[5] = high2, to[6] = low3, to[7] = high3;
+}
+#undef ADD
+
+/* Row i of a block. */
+static const float *row_of(const block *b, int i, int64_t cols)
+{
+    return b->columns + i / CELL * cols * CELL + i % CELL;
 }
 
 void cell_squares(const block *a, const int *row, int n, const block *b, int cell, int64_t cols, float *out)
 {
+    const float *to = row_of(b, cell * CELL, cols);
     for (int i = 0; i < n; i += ROWS) {
         const float *from[ROWS];
-        for (int r = 0; r < ROWS; r++) from[r] = a->columns + row[i + r < n ? i + r : n - 1];
-        squares(from, b->columns + (ptrdiff_t)cell * CELL, cols, out + (ptrdiff_t)i * CELL);
+        for (int r = 0; r < ROWS; r++) from[r] = row_of(a, row[i + r < n ? i + r : n - 1], cols);
+        squares(from, to, cols, out + (ptrdiff_t)i * CELL);
     }
 }
 
 double exact_square(const block *a, int i, const block *b, int j, int64_t cols)
 {
+    const float *x = row_of(a, i, cols), *y = row_of(b, j, cols);
     double sum = 0;
     for (int64_t c = 0; c < cols; c++) {
-        double d = (double)a->columns[c * TT_BLOCK_ROWS + i] - (double)b->columns[c * TT_BLOCK_ROWS + j];
+        double d = (double)x[c * CELL] - (double)y[c * CELL];
         sum += d * d;
     }
     return sum;

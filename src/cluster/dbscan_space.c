@@ -248,24 +248,21 @@ block space_block(const space *s, int64_t i)
     return space_view(s, s->memory + (size_t)i * s->slot, s->first_block + i);
 }
 
-/* Boxes of the cells and of the block; a cell without rows is nowhere. */
-static void find_boxes(const block *b, int64_t cols)
+/* The box of cell c, which is nowhere if it has no rows, and what it adds to that of the block. */
+static void find_box(const block *b, int c, int64_t cols)
 {
     for (int64_t j = 0; j < cols; j++) {
-        b->box[2 * j] = nowhere;
-        b->box[2 * j + 1] = -nowhere;
-        for (int c = 0; c < CELLS; c++) {
-            float low = nowhere, high = c * CELL < b->rows ? -nowhere : nowhere;
-            for (int i = c * CELL; i < (c + 1) * CELL && i < b->rows; i++) {
-                low = fminf(low, b->columns[j * TT_BLOCK_ROWS + i]);
-                high = fmaxf(high, b->columns[j * TT_BLOCK_ROWS + i]);
-            }
-            b->low[j * CELLS + c] = low;
-            b->high[j * CELLS + c] = high;
-            if (c * CELL >= b->rows) continue;
-            b->box[2 * j] = fminf(b->box[2 * j], low);
-            b->box[2 * j + 1] = fmaxf(b->box[2 * j + 1], high);
+        const float *value = b->columns + (c * cols + j) * CELL;
+        float low = value[0], high = value[0];
+        for (int i = 1; i < CELL && c * CELL + i < b->rows; i++) {
+            low = value[i] < low ? value[i] : low;
+            high = value[i] > high ? value[i] : high;
         }
+        b->low[j * CELLS + c] = low;
+        b->high[j * CELLS + c] = high;
+        if (c * CELL >= b->rows) continue;
+        b->box[2 * j] = c == 0 || low < b->box[2 * j] ? low : b->box[2 * j];
+        b->box[2 * j + 1] = c == 0 || high > b->box[2 * j + 1] ? high : b->box[2 * j + 1];
     }
 }
 
@@ -273,11 +270,15 @@ static void fill_block(space *s, int64_t i, const float *data, const int64_t *ro
 {
     int64_t cols = s->x->cols;
     block b = space_block(s, i);
-    for (int64_t j = 0; j < cols; j++)
-        for (int r = 0; r < TT_BLOCK_ROWS; r++)
-            b.columns[j * TT_BLOCK_ROWS + r] =
-                r < b.rows ? data[row[i * TT_BLOCK_ROWS + r] * cols + j] : nowhere;
-    find_boxes(&b, cols);
+    for (int c = 0; c < CELLS; c++) {
+        for (int r = 0; r < CELL; r++) {
+            int at = c * CELL + r;
+            const float *from = at < b.rows ? data + row[i * TT_BLOCK_ROWS + at] * cols : NULL;
+            for (int64_t j = 0; j < cols; j++)
+                b.columns[(c * cols + j) * CELL + r] = from ? from[j] : nowhere;
+        }
+        find_box(&b, c, cols);
+    }
 }
 
 /* Records come apart into numbers and values; the blocks are filled in the rank's own order. */
