@@ -1,0 +1,179 @@
+/* What the files of DBSCAN share. */
+#ifndef TUTTI_CLUSTER_DBSCAN_H
+#define TUTTI_CLUSTER_DBSCAN_H
+
+#include "tutti/dbscan.h"
+#include "tutti/signal.h"
+
+enum {
+    CELL = 32,                   /* rows of a cell: what is measured against another cell at once */
+    CELLS = TT_BLOCK_ROWS / CELL /* of a block */
+};
+
+/* ---- a directory: values of the rows of the matrix, and by number of row from any rank ---- */
+
+/** One value per row of the matrix, at the rank that owns the row. */
+typedef struct directory {
+    const tt_matrix *x;
+    int64_t *value; /**< [x->count] */
+} directory;
+
+/** A value on its way to a row. */
+typedef struct letter {
+    int64_t row, value;
+} letter;
+
+/** Hand letters [n] to the owners of their rows: take() is called there for each, in an order that depends on
+ * the rank count. Collective. @return TT_OK or TT_ERR_MEMORY */
+tt_status directory_send(directory *d, const letter *letters, int64_t n,
+                         void (*take)(int64_t *at, int64_t value));
+
+/** The values of rows [n], any of them -1 (the value is then -1): each distinct row is asked for once.
+ * Collective. */
+tt_status directory_ask(const directory *d, const int64_t *row, int64_t n, int64_t *value);
+
+/** Numbers from 0 for distinct keys (0 and more) in the order of their coming. */
+typedef struct key_table {
+    int64_t slots, used;
+    int64_t *key, *number; /* [slots] */
+} key_table;
+
+/** Room for n keys; forgets those it has. */
+tt_status key_table_reset(key_table *t, int64_t n);
+int64_t key_table_number(key_table *t, int64_t key);
+void key_table_free(key_table *t);
+
+/* ---- rows in spatial order ---- */
+
+/** A block of rows, here or visiting. */
+typedef struct block {
+    int64_t id; /**< over all ranks */
+    int rows;
+    float *columns;    /**< [CELLS, cols, CELL] values; far away from everything where there is no row */
+    float *low, *high; /**< [cols, CELLS] boxes of the cells */
+    float *box;        /**< [cols, 2] of the block */
+    int64_t *info;     /**< [TT_BLOCK_ROWS] what the present pass knows of each row */
+} block;
+
+/** The valid rows of a matrix, near ones in one block, dealt over the ranks. */
+typedef struct space {
+    const tt_matrix *x;
+    tt_range rows; /**< of this rank, in spatial order */
+    int64_t blocks, first_block;
+    size_t slot;     /**< bytes of a block, one after another */
+    char *memory;    /**< [blocks, slot] */
+    int64_t *origin; /**< [rows] row of the matrix */
+} space;
+
+/** Sort the valid rows. Collective. @return TT_OK, TT_ERR_INPUT (values too large) or TT_ERR_MEMORY */
+tt_status space_new(const tt_matrix *x, space *out);
+void space_free(space *s);
+
+/** This rank's block i, or the one at `memory` of number `id`. */
+block space_block(const space *s, int64_t i);
+block space_view(const space *s, char *memory, int64_t id);
+
+/** Put rows [n] of keys into a spatial order: cells and blocks of near rows. @param row  [n] indices into
+ * data
+ *  [., cols], permuted */
+tt_status space_order(const float *data, int64_t cols, int64_t n, int64_t *row);
+
+/* ---- distances within a reach ---- */
+
+/** What "within eps" is in squares. */
+typedef struct reach {
+    double square;   /**< decides, in double */
+    float low, high; /**< a float32 square up to `low` is within, one above `high` is not, for sure */
+} reach;
+
+reach reach_of(double eps, int64_t cols);
+
+/** Whether any rows of two blocks may be within reach. */
+bool blocks_near(const block *a, const block *b, int64_t cols, float high);
+
+/** near[i] has bit j set where cell i of a and cell j of b may be. */
+void cells_near(const block *a, const block *b, int64_t cols, float high, unsigned char near[CELLS]);
+
+/** Squares of rows `row` [n] of block a to the rows of cell `cell` of b. @param out  [CELL, CELL], aligned
+ * to 64 bytes */
+void cell_squares(const block *a, const int *row, int n, const block *b, int cell, int64_t cols, float *out);
+
+/** Squared distance of row i of a and row j of b in double, the same bits for both orders. */
+double exact_square(const block *a, int i, const block *b, int j, int64_t cols);
+
+/* ---- passes: every pair of blocks meets ---- */
+
+/** How far a pass is: pairs of own blocks by how many blocks they are apart, then other ranks' blocks. */
+typedef struct place {
+    int64_t apart, visited;
+} place;
+
+typedef struct pass {
+    const char *label; /**< for progress */
+    void *state;
+    bool symmetric; /**< a pair meets once, on one of its two ranks; otherwise (a, b) and (b, a) both */
+    /** Block a of this rank and any other, or itself. Not collective. */
+    tt_status (*meet)(void *state, const block *a, const block *b);
+    /** Own blocks have met and are about to visit: their info is what travels. Not collective; may be NULL.
+     */
+    void (*depart)(void *state);
+    /** Blocks [n] have come from `owner`, and have met all of this rank's; NULL: nothing to do. `arrived` is
+     * not collective, `leave` is. */
+    tt_status (*arrived)(void *state, const block *visitor, int64_t n);
+    tt_status (*leave)(void *state, const block *visitor, int64_t n, int owner);
+    place at; /**< in: where to begin; out: where it ended or was stopped */
+} pass;
+
+/** Largest number of blocks that visit at once. */
+int64_t pass_visitors(const space *s);
+
+/** Collective. @return TT_OK, TT_ERR_MEMORY, TT_STOPPED, or what the pass returned */
+tt_status pass_run(const space *s, pass *p);
+
+/* ---- the work ---- */
+
+enum { DBSCAN_COUNT, DBSCAN_JOIN, DBSCAN_BORDER, DBSCAN_DONE };
+
+typedef struct dbscan {
+    const tt_matrix *x;
+    const tt_dbscan_params *params;
+    space space;
+    reach reach;
+    int phase; /**< DBSCAN_COUNT... */
+    place at;
+    unsigned char *core; /**< [space rows] */
+    int64_t *root;       /**< [space rows] from the join on: of core rows a row of the matrix that stands for
+                            their cluster, in the end its smallest core row; of others the smallest root
+                            within reach so far, or -1 */
+    directory link;      /**< of a row that stands for a cluster: one, not larger, that stands for the same */
+    bool resumed;
+} dbscan;
+
+/** Rows of a cell that are core, or those that are not. @return how many */
+int list_core(const dbscan *d, const block *own, int cell, bool core, int *row);
+
+/** Whether each row of `square` [n, CELL] has one that may be within reach. */
+void rows_near(const float *square, int n, float high, int32_t *near);
+
+/** Whether a square of float32 that may be within reach is. */
+bool within(const dbscan *d, float square, const block *a, int i, const block *b, int j);
+
+/** Settle which rows are core. Collective. */
+tt_status dbscan_count(dbscan *d);
+
+/** Settle the roots of core rows. Collective. */
+tt_status dbscan_join(dbscan *d);
+
+/** Settle the roots of the other rows. Collective. */
+tt_status dbscan_border(dbscan *d);
+
+/** Choose eps: sets out->eps and the curve. Collective. */
+tt_status dbscan_choose_eps(const space *s, int min_samples, uint64_t seed, tt_dbscan *out);
+
+/** Write the checkpoint, if params ask for one. Collective. */
+tt_status dbscan_save(const dbscan *d);
+
+/** Go on from a checkpoint of this run, if there is one. Collective. */
+tt_status dbscan_resume(dbscan *d);
+
+#endif

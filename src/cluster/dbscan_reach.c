@@ -1,0 +1,124 @@
+/* Who may be within reach of whom, by boxes, and squared distances of cells.
+ *
+ * Squares are sums of squared differences: unlike |a|^2 - 2 a.b + |b|^2 they err in proportion to themselves,
+ * so that few pairs need a second look wherever the rows lie, and below some hundred columns nothing is lost
+ * to a matrix product, whose tile would have to be read again to be compared. */
+#include "cluster/dbscan.h"
+
+#include "tutti/simd.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+enum { ROWS = 4, LANES = 16 };
+
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), may_alias));
+
+/* With u = 2^-24: a difference is rounded once, its square adds 2u + u, each of cols - 1 additions at most u
+ * of the sum; float32 underflow adds at most cols of its smallest normal numbers. Boxes are compared
+ * likewise. */
+reach reach_of(double eps, int64_t cols)
+{
+    double square = eps * eps, slack = ((double)cols + 8) * 0x1p-24,
+           floor = ((double)cols + 1) * (double)FLT_MIN;
+    reach r = {.square = square};
+    double low = square * (1 - slack) - floor, high = square * (1 + 2 * slack) + floor;
+    r.low = low < (double)FLT_MAX ? nextafterf((float)low, -INFINITY) : FLT_MAX;
+    r.high = high < (double)FLT_MAX / 2 ? nextafterf((float)high, INFINITY) : FLT_MAX;
+    return r;
+}
+
+bool blocks_near(const block *a, const block *b, int64_t cols, float high)
+{
+    float sum = 0;
+    for (int64_t j = 0; j < cols; j++) {
+        float left = a->box[2 * j] - b->box[2 * j + 1], right = b->box[2 * j] - a->box[2 * j + 1];
+        float gap = fmaxf(fmaxf(left, right), 0);
+        sum += gap * gap;
+        if (sum > high) return false;
+    }
+    return true;
+}
+
+/* Squared distances of one cell's box to those of a block. */
+TT_KERNEL static void cell_gaps(const float *low, const float *high, const float *b_low, const float *b_high,
+                                int64_t cols, float gap[CELLS])
+{
+    for (int c = 0; c < CELLS; c++) gap[c] = 0;
+    for (int64_t j = 0; j < cols; j++)
+        for (int c = 0; c < CELLS; c++) {
+            float left = low[j * CELLS] - b_high[j * CELLS + c],
+                  right = b_low[j * CELLS + c] - high[j * CELLS];
+            float apart = left > right ? left : right;
+            apart = apart > 0 ? apart : 0;
+            gap[c] += apart * apart;
+        }
+}
+
+void cells_near(const block *a, const block *b, int64_t cols, float high, unsigned char near[CELLS])
+{
+    int cells = (a->rows + CELL - 1) / CELL, others = (b->rows + CELL - 1) / CELL;
+    memset(near, 0, CELLS);
+    for (int i = 0; i < cells; i++) {
+        float gap[CELLS];
+        cell_gaps(a->low + i, a->high + i, b->low, b->high, cols, gap);
+        for (int c = 0; c < others; c++)
+            if (gap[c] <= high) near[i] |= (unsigned char)(1 << c);
+    }
+}
+
+/* Sums of a row and half a cell each: named, so that they stay in registers. */
+#define ADD(r)                                                                                               \
+    do {                                                                                                     \
+        float own = a[r][j * CELL];                                                                          \
+        lanes d = low - own, e = high - own;                                                                 \
+        low##r += d * d;                                                                                     \
+        high##r += e * e;                                                                                    \
+    } while (0)
+
+/* ROWS rows of a, at a[r], against the CELL rows of b; b and `out` are aligned to the lanes. */
+TT_KERNEL static void squares(const float *const a[ROWS], const float *b, int64_t cols, float *out)
+{
+    lanes low0 = {0}, low1 = {0}, low2 = {0}, low3 = {0};
+    lanes high0 = {0}, high1 = {0}, high2 = {0}, high3 = {0};
+    for (int64_t j = 0; j < cols; j++) {
+        const lanes *value = (const lanes *)(const void *)(b + j * CELL);
+        lanes low = value[0], high = value[1];
+        ADD(0);
+        ADD(1);
+        ADD(2);
+        ADD(3);
+    }
+    lanes *to = (lanes *)(void *)out;
+    to[0] = low0, to[1] = high0, to[2] = low1, to[3] = high1;
+    to[4] = low2, to[5] = high2, to[6] = low3, to[7] = high3;
+}
+#undef ADD
+
+/* Row i of a block. */
+static const float *row_of(const block *b, int i, int64_t cols)
+{
+    return b->columns + i / CELL * cols * CELL + i % CELL;
+}
+
+void cell_squares(const block *a, const int *row, int n, const block *b, int cell, int64_t cols, float *out)
+{
+    const float *to = row_of(b, cell * CELL, cols);
+    for (int i = 0; i < n; i += ROWS) {
+        const float *from[ROWS];
+        for (int r = 0; r < ROWS; r++) from[r] = row_of(a, row[i + r < n ? i + r : n - 1], cols);
+        squares(from, to, cols, out + (ptrdiff_t)i * CELL);
+    }
+}
+
+double exact_square(const block *a, int i, const block *b, int j, int64_t cols)
+{
+    const float *x = row_of(a, i, cols), *y = row_of(b, j, cols);
+    double sum = 0;
+    for (int64_t c = 0; c < cols; c++) {
+        double d = (double)x[c * CELL] - (double)y[c * CELL];
+        sum += d * d;
+    }
+    return sum;
+}
