@@ -3,6 +3,7 @@
 #define TUTTI_FEATURES_H
 
 #include "tutti/audio.h"
+#include "tutti/timer.h"
 
 /** What features.set chooses from, in the order of the columns: the log-mel, frame features, tempo. */
 #define TT_FEATURE_NAMES                                                                                     \
@@ -75,6 +76,11 @@ void tt_analyzer_tempogram(tt_analyzer *analyzer, float *out);
 /** Beats per minute of a mean tempogram [lags], by librosa.feature.tempo's prior (start_bpm 120, std_bpm 1,
  * max_tempo 320); 0 where the tempogram is all zero. */
 float tt_tempo(const double *tempogram, int64_t lags, double frames_per_second);
+
+/** Count the time of all that the analyzer does from now on into `phases` ("transform", "mel", "spectral",
+ * "time", "cepstral", "statistics", "tempo"); NULL ends it. For benchmarks: it costs a few clock readings for
+ * every 16 frames. */
+void tt_analyzer_time(tt_analyzer *analyzer, tt_phases *phases);
 
 /** `tutti extract`: features.h5 from manifest.h5.
  *

@@ -29,6 +29,7 @@ static const struct {
     {"info", cmd_info, "what a file of tutti holds and where it comes from"},
     {"verify", cmd_verify, "check a file against its checksums"},
     {"export", cmd_export, "results as NumPy arrays"},
+    {"bench", cmd_bench, "how fast this machine does one part of the work"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

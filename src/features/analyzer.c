@@ -202,23 +202,46 @@ const char *const *tt_analyzer_names(const tt_analyzer *a)
     return (const char *const *)a->names;
 }
 
+/** What needs all frames. */
+static void analyse_whole(tt_analyzer *a, const float *samples, float *audio)
+{
+    analyzer_phase(a, "time");
+    frames_time(a, samples);
+    analyzer_phase(a, "cepstral");
+    frames_whole(a);
+    analyzer_phase(a, "statistics");
+    statistics_rows(a, audio);
+}
+
+void tt_analyzer_time(tt_analyzer *a, tt_phases *phases)
+{
+    a->phases = phases;
+}
+
+void analyzer_phase(tt_analyzer *a, const char *name)
+{
+    if (a->phases) tt_phase(a->phases, name);
+}
+
 void tt_analyzer_clip(tt_analyzer *a, const float *samples, float *mel, float *audio)
 {
     memcpy(a->padded + a->n_fft / 2, samples, (size_t)a->samples * sizeof *samples);
     bool bins = audio && a->plan_wide;
     for (int64_t first = 0; first < a->frames; first += LANES) {
+        analyzer_phase(a, "transform");
         spectrum_frames(a, first);
+        analyzer_phase(a, "mel");
         frames_mel(a, first);
+        if (bins) analyzer_phase(a, "spectral");
         if (bins) frames_spectral(a, first);
     }
+    analyzer_phase(a, "mel");
     float largest = frames_mel_db(a);
     for (int64_t band = 0; mel && band < a->n_mels; band++)
         for (int64_t t = 0; t < a->frames; t++)
             mel[band * a->frames + t] = a->mel_db[band * a->stride + t] - largest;
-    if (!audio) return;
-    frames_time(a, samples);
-    frames_whole(a);
-    statistics_rows(a, audio);
+    if (audio) analyse_whole(a, samples, audio);
+    analyzer_phase(a, NULL);
 }
 
 int tt_analyzer_feature(const tt_analyzer *a, const char *feature, float *out)

@@ -86,9 +86,14 @@ struct tt_analyzer {
     double *moments; /**< [4, lane_rows] */
     char **names;    /**< [wanted x STATISTICS] one block */
 
+    tt_phases *phases; /**< not owned, or NULL */
+
     int lags;      /**< of the tempogram, its window in frames */
     double *tempo; /**< work space of tempo.c */
 };
+
+/** Go on in a phase of a->phases, if they are counted. */
+void analyzer_phase(tt_analyzer *a, const char *name);
 
 /* params.c: settings */
 

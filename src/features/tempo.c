@@ -148,10 +148,12 @@ void tt_analyzer_tempogram(tt_analyzer *a, float *out)
 {
     if (!a->tempo_wanted) return;
     tempo_space s;
+    analyzer_phase(a, "tempo");
     lay_out(a->frames, a->lags, a->tempo, &s);
     fill(&s, frames_row(a, ONSET));
     add_up(&s);
     for (int64_t lag = 0; lag < a->lags; lag++) out[lag] = (float)fmax(mean_at(&s, lag), 0);
+    analyzer_phase(a, NULL);
 }
 
 float tt_tempo(const double *tempogram, int64_t lags, double frames_per_second)

@@ -128,8 +128,7 @@ void tt_config_free(tt_config *config)
     if (!config) return;
     for (int i = 0; i < n_settings; i++) {
         const setting *s = &settings[i];
-        bool text = s->kind == SETTING_TEXT || s->kind == SETTING_CHOICE;
-        if (text && s->offset != NOWHERE) free(*(char **)((char *)config + s->offset));
+        if (SETTING_HAS_TEXT(s)) free(*(char **)((char *)config + s->offset));
         if (config->values) free(config->values[i]);
     }
     free(config->values);

@@ -26,15 +26,18 @@ const setting settings[] = {
     {"corpus.path", SETTING_TEXT, AT(corpus.path), "data/corpus", 0, 0, NULL, 0},
     CHOICE("corpus.format", corpus.format, "auto", "auto folder csv tar"),
     INT_("audio.sample_rate", audio.sample_rate, "22050", 8000, 192000),
-    REAL("audio.clip_seconds", audio.clip_seconds, "3.0", 0.1, 600),
+    REAL("audio.clip_seconds", audio.clip_seconds, "3.0", 0.01, 600),
     REAL("audio.clip_hop", audio.clip_hop, "3.0", 0.01, 3600),
     {"audio.clips_per_track", SETTING_COUNT, AT(audio.clips_per_track), "all", 1, 1e9, NULL, 0},
     INT_("features.n_fft", features.n_fft, "2048", 64, 65536),
     INT_("features.hop_length", features.hop_length, "512", 16, 65536),
-    INT_("features.n_mels", features.n_mels, "128", 4, 1024),
+    INT_("features.n_mels", features.n_mels, "128", 1, 1024),
     REAL("features.fmin", features.fmin, "0", 0, 96000),
     REAL("features.fmax", features.fmax, "11025", 1, 96000),
     CHOICE("features.mel_scale", features.mel_scale, "slaney", "slaney htk"),
+    CHOICE("features.mel_norm", features.mel_norm, "slaney", "slaney none"),
+    CHOICE("features.mel_dtype", features.mel_dtype, "f32", "f32 f16"),
+    {"features.set", SETTING_WORDS, AT(features.set), "[all]", 0, 0, "all " TT_FEATURE_NAMES, 0},
     INT_("features.n_mfcc", features.n_mfcc, "20", 1, 128),
     REAL("features.top_db", features.top_db, "80", 1, 300),
     {"lyrics.ngram", SETTING_INTS, NOWHERE, "[1, 2]", 1, 8, NULL, 0},
@@ -173,14 +176,39 @@ static tt_status store_text(const setting *s, const char *value, const char *whe
     return tt_copy_text(value, to);
 }
 
-/* "[512, 256]" */
+enum { LIST_BYTES = 512 };
+
+/* What stands between the brackets of "[512, 256]". */
+static tt_status list_items(const setting *s, const char *value, const char *where, const char *takes,
+                            char items[LIST_BYTES])
+{
+    size_t n = strlen(value);
+    if (n < 2 || n >= LIST_BYTES || value[0] != '[' || value[n - 1] != ']')
+        return bad_value(s, where, value, takes);
+    snprintf(items, LIST_BYTES, "%.*s", (int)(n - 2), value + 1);
+    return TT_OK;
+}
+
+static tt_status store_words(const setting *s, const char *value, const char *where, char **to)
+{
+    char copy[LIST_BYTES], *rest = copy;
+    TT_TRY(list_items(s, value, where, "a list such as [mel, mfcc]", copy));
+    for (char *item; (item = strsep(&rest, ",")) != NULL;) {
+        char *word = item + strspn(item, " ");
+        word[strcspn(word, " ")] = '\0';
+        if (!has_word(s->choices, word))
+            return tt_fail(TT_ERR_CONFIG, "%s%s: '%s' is not known; expected a list of: %s", where, s->path,
+                           word, s->choices);
+    }
+    if (!to) return TT_OK;
+    free(*to);
+    return tt_copy_text(value, to);
+}
+
 static tt_status store_ints(const setting *s, const char *value, const char *where, int *to, int *count)
 {
-    char copy[512], *rest = copy;
-    size_t n = strlen(value);
-    if (n < 2 || n >= sizeof copy || value[0] != '[' || value[n - 1] != ']')
-        return bad_value(s, where, value, "a list of whole numbers such as [512, 256]");
-    snprintf(copy, sizeof copy, "%.*s", (int)(n - 2), value + 1);
+    char copy[LIST_BYTES], *rest = copy;
+    TT_TRY(list_items(s, value, where, "a list of whole numbers such as [512, 256]", copy));
     int k = 0;
     for (char *word; copy[0] && (word = strsep(&rest, ",")) != NULL; k++) {
         double v;
@@ -210,6 +238,8 @@ tt_status setting_store(const setting *s, const char *value, const char *where, 
         return store_text(s, value, where, to);
     case SETTING_INTS:
         return store_ints(s, value, where, to, count);
+    case SETTING_WORDS:
+        return store_words(s, value, where, to);
     case SETTING_COUNT:
         if (strcmp(value, "all") != 0) TT_TRY(number(s, value, where, &v));
         break;

@@ -16,6 +16,7 @@ typedef enum setting_kind {
     SETTING_TEXT,   /* char * */
     SETTING_CHOICE, /* char *, one of the words in `choices` */
     SETTING_INTS,   /* list of int, with its length in another member */
+    SETTING_WORDS,  /* char *, a list "[a, b]" of words in `choices` */
 } setting_kind;
 
 typedef struct setting {
@@ -27,6 +28,14 @@ typedef struct setting {
     const char *choices; /* "folder csv tar" */
     size_t count_offset; /* of the length of a SETTING_INTS */
 } setting;
+
+/* Whether tt_config owns a text for the setting. */
+#define SETTING_HAS_TEXT(s)                                                                                  \
+    ((s)->offset != NOWHERE &&                                                                               \
+     ((s)->kind == SETTING_TEXT || (s)->kind == SETTING_CHOICE || (s)->kind == SETTING_WORDS))
+
+/* Whether a setting is a sequence in YAML. */
+#define SETTING_IS_LIST(s) ((s)->kind == SETTING_INTS || (s)->kind == SETTING_WORDS)
 
 /* A setting of a stage that this version does not have: checked, and a warning if it is changed. */
 #define NOWHERE SIZE_MAX

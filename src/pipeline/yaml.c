@@ -170,13 +170,14 @@ static void make_schema(schema *all)
             add_field(section_of(all, path), settings[i].path + (dot ? dot - path + 1 : 0));
         uint32_t base = (uint32_t)i * (uint32_t)sizeof(slot);
         f->value.flags = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER;
-        if (settings[i].kind == SETTING_INTS) {
+        if (SETTING_IS_LIST(&settings[i])) {
             f->data_offset = base + (uint32_t)offsetof(slot, item);
             f->count_offset = base + (uint32_t)offsetof(slot, n_items);
             f->count_size = sizeof(uint32_t);
             f->value.type = CYAML_SEQUENCE;
             f->value.data_size = sizeof(char *);
             f->value.sequence.entry = &text_item;
+            f->value.sequence.min = settings[i].kind == SETTING_WORDS; /* an empty one looks like none */
             f->value.sequence.max = 64;
         } else {
             f->data_offset = base + (uint32_t)offsetof(slot, text);

@@ -99,7 +99,7 @@ static void test_whole_contract(void **state)
         "corpus:   {path: data/corpus, format: auto}\n"
         "audio:    {sample_rate: 22050, clip_seconds: 3.0, clip_hop: 3.0, clips_per_track: all}\n"
         "features: {n_fft: 2048, hop_length: 512, n_mels: 128, fmin: 0, fmax: 11025, mel_scale: slaney, "
-        "n_mfcc: 20, top_db: 80}\n"
+        "mel_norm: slaney, mel_dtype: f32, n_mfcc: 20, top_db: 80, set: [all]}\n"
         "lyrics:   {ngram: [1, 2], min_df: 2, max_df: 0.95, max_features: 20000, embedding_dims: 128}\n"
         "fuse:     {lyrics_weight: 1.0, pca: 0}\n"
         "model:    {kind: fc, prior: normal, latent_dim: 32, hidden_dims: [512, 256], condition: none}   # "
@@ -127,6 +127,10 @@ static void test_wrong_ones(void **state)
             "line 1: features.n_fft: 'many' is not a number");
     rejects("features: {n_fft: 2.5}\n", NULL, TT_ERR_CONFIG, "not a whole number");
     rejects("train: {reproducible: perhaps}\n", NULL, TT_ERR_CONFIG, "true or false");
+    rejects("features: {set: [mel, mfc]}\n", NULL, TT_ERR_CONFIG,
+            "features.set: 'mfc' is not known; expected a list of: all mel");
+    rejects("features: {set: []}\n", NULL, TT_ERR_CONFIG, "line 1: set: Insufficient entries");
+    rejects("features: {mel_norm: l1}\n", NULL, TT_ERR_CONFIG, "expected one of: slaney none");
     rejects("model: {kind: gan}\n", NULL, TT_ERR_CONFIG, "expected one of: fc");
     rejects("model: {kind: f}\n", NULL, TT_ERR_CONFIG, "expected one of: fc");
     rejects("model: 3\n", NULL, TT_ERR_CONFIG, "line 1: model: Expecting MAPPING");
