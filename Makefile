@@ -45,9 +45,9 @@ CMOCKA_CFLAGS := $(call cflags,cmocka,CMOCKA_DIR)
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion
 CFLAGS   ?= -O3 -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(if $(ARCH),-march=$(ARCH)) -ffp-contract=fast -fno-math-errno \
-  -fopenmp-simd $(WARNINGS) -Iinclude -Isrc -DTT_VERSION='"$(VERSION)"' $(SANITIZE) $(LIB_CFLAGS)
+  -fopenmp-simd -pthread $(WARNINGS) -Iinclude -Isrc -DTT_VERSION='"$(VERSION)"' $(SANITIZE) $(LIB_CFLAGS)
 TEST_CFLAGS = $(ALL_CFLAGS) -Itests -DTT_TESTS='"$(CURDIR)/tests"' $(CMOCKA_CFLAGS)
-ALL_LIBS = $(SANITIZE) $(LDFLAGS) $(LIB_LIBS)
+ALL_LIBS = -pthread $(SANITIZE) $(LDFLAGS) $(LIB_LIBS)
 
 LIB_SRC  := $(filter-out src/cli/%,$(wildcard src/*/*.c))
 CLI_SRC  := $(wildcard src/cli/*.c)

@@ -22,6 +22,7 @@ typedef enum tt_track_status {
     TT_TRACK_TRUNCATED = 1, /**< ends before its header says; clips before the cut are kept */
     TT_TRACK_SILENT = 2,    /**< decoded, nothing but (near) zeros: features are finite, the row is marked */
     TT_TRACK_CLIPPED = 3,   /**< many samples at full scale */
+    TT_TRACK_TIMEOUT = 4,   /**< took longer than audio.time_limit; clips got before are kept */
     TT_CLIP_SOFT = 15,      /**< not a status: the last soft code */
     TT_TRACK_NO_AUDIO = 16, /**< the manifest names no audio: counted, not failed */
     TT_TRACK_MISSING = 17,  /**< no such file */
@@ -30,6 +31,7 @@ typedef enum tt_track_status {
     TT_TRACK_TOO_SHORT = 20,  /**< shorter than one clip can be made of */
     TT_TRACK_NON_FINITE = 21, /**< Inf or NaN samples */
     TT_TRACK_DAMAGED = 22,    /**< decoding failed within; no whole clip was got */
+    TT_TRACK_TOO_SLOW = 23,   /**< took longer than audio.time_limit; no whole clip was got */
 } tt_track_status;
 
 /** Name of a status, "truncated"; never NULL. */

@@ -23,6 +23,9 @@ bool tt_log_is_terminal(void);
 /** Rank given to tt_log_setup(). */
 int tt_log_rank(void);
 
+/** Text as it is to standard error, in one write: lines of several ranks do not mix. */
+void tt_log_write(const char *text);
+
 /** End the bar that a tt_progress is drawing, if any, so that the next line starts at column 0. */
 void tt_log_clear_bar(void);
 

@@ -21,4 +21,8 @@ double tt_now(void);
 /** End the running phase, if any, and go on in phase `name` (NULL: in none). Phases add up by name. */
 void tt_phase(tt_phases *phases, const char *name);
 
+/** Add `share` of the seconds in `from` (whose phases have ended) to those of the same name: threads side by
+ * side. */
+void tt_phases_add(tt_phases *phases, const tt_phases *from, double share);
+
 #endif

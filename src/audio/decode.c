@@ -1,9 +1,8 @@
-#include "sound.h"
+#include "decoder.h"
 
 #include "tutti/memory.h"
 
 #include <math.h>
-#include <soxr.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,24 +12,7 @@ enum { BLOCK_FRAMES = 4096, BLOCK_SAMPLES = 65536 };
 /* A sample beyond this is no sound but a number gone astray; its square would be lost in float. */
 static const float sample_max = 1e9F;
 
-struct tt_audio {
-    sound sound;
-    soxr_t resampler; /* NULL where the rates agree */
-    int from, to;     /* sample rates, Hz */
-    int64_t frames;   /* announced, at the target rate */
-    int64_t block;    /* frames per decoded block */
-    float *raw;       /* [block, channels] */
-    float *mono;      /* [block]: the samples at the file's own rate that are ready to go on */
-    int64_t mono_at, mono_n;
-    int64_t decoded;   /* frames decoded so far */
-    int64_t delivered; /* samples given out so far */
-    int64_t bad_from,
-        bad_to; /* samples, at the target rate, that were not finite in the file; empty if equal */
-    bool ended;
-    tt_track_status end; /* how it ended */
-};
-
-static const char *format_name(int format)
+const char *decoder_format(int format)
 {
     static const struct {
         int type;
@@ -79,12 +61,12 @@ tt_status tt_audio_probe(const tt_track *track, tt_audio_info *info, tt_track_st
 {
     *info = (tt_audio_info){0};
     sound s;
-    tt_status code = sound_open(track, &s, status);
+    tt_status code = sound_open(track, 0, &s, status);
     if (code == TT_OK && s.file) {
         info->sample_rate = s.info.samplerate;
         info->channels = s.info.channels;
         info->frames = s.info.frames > 0 ? s.info.frames : 0;
-        snprintf(info->format, sizeof info->format, "%s", format_name(s.info.format));
+        snprintf(info->format, sizeof info->format, "%s", decoder_format(s.info.format));
     }
     bool readable = code == TT_OK && *status <= TT_CLIP_SOFT;
     if (readable && s.unknown) {
@@ -119,7 +101,7 @@ static tt_status find_length(tt_audio *a, const tt_track *track)
     } else if (a->sound.unknown) {
         sound s;
         tt_track_status status;
-        tt_status code = sound_open(track, &s, &status);
+        tt_status code = sound_open(track, a->limit, &s, &status);
         if (code == TT_OK && s.file) code = count_frames(&s, &frames);
         sound_close(&s);
         TT_TRY(code);
@@ -128,8 +110,10 @@ static tt_status find_length(tt_audio *a, const tt_track *track)
     return TT_OK;
 }
 
-static tt_status start_resampler(tt_audio *a)
+tt_status decoder_resample(tt_audio *a)
 {
+    if (a->resampler) soxr_delete(a->resampler);
+    a->resampler = NULL;
     if (a->from == a->to) return TT_OK;
     soxr_error_t error;
     soxr_io_spec_t io = soxr_io_spec(SOXR_FLOAT32_I, SOXR_FLOAT32_I);
@@ -150,15 +134,22 @@ static tt_status prepare(tt_audio *a, const tt_track *track, int sample_rate)
     TT_TRY(tt_alloc(a->block * a->sound.info.channels, sizeof *a->raw, "decoded audio", &a->raw));
     TT_TRY(tt_alloc(a->block, sizeof *a->mono, "decoded audio", &a->mono));
     TT_TRY(find_length(a, track));
-    return start_resampler(a);
+    return decoder_resample(a);
 }
 
 tt_status tt_audio_open(const tt_track *track, int sample_rate, tt_audio **out, tt_track_status *status)
 {
+    return tt_audio_open_within(track, sample_rate, 0, out, status);
+}
+
+tt_status tt_audio_open_within(const tt_track *track, int sample_rate, double seconds, tt_audio **out,
+                               tt_track_status *status)
+{
     *out = NULL;
     tt_audio *a;
     TT_TRY(tt_alloc(1, sizeof *a, "an audio decoder", &a));
-    tt_status code = sound_open(track, &a->sound, status);
+    a->limit = seconds;
+    tt_status code = sound_open(track, seconds, &a->sound, status);
     if (code == TT_OK && *status <= TT_CLIP_SOFT) {
         code = prepare(a, track, sample_rate);
         if (code == TT_OK) *out = a;
@@ -180,7 +171,7 @@ static void mix_down(const float *raw, int64_t n, int channels, float *mono)
  * rate, is kept until they have been delivered. */
 static void drop_bad(tt_audio *a)
 {
-    for (int64_t i = 0; i < a->mono_n; i++) {
+    for (int64_t i = a->mono_at; i < a->mono_n; i++) {
         if (fabsf(a->mono[i]) <= sample_max) continue;
         a->mono[i] = 0;
         if (a->bad_from == a->bad_to) a->bad_from = rescale(a->decoded + i, a->from, a->to);
@@ -194,6 +185,11 @@ static void drop_bad(tt_audio *a)
 static tt_track_status judge_end(const tt_audio *a)
 {
     const sound *s = &a->sound;
+    if (s->src->late) {
+        tt_fail(TT_ERR_INPUT, "%s: took longer than audio.time_limit (%g s), given up at %.2f s",
+                s->src->name, a->limit, (double)a->decoded / a->from);
+        return TT_TRACK_TIMEOUT;
+    }
     int64_t missing = s->info.frames == SF_COUNT_MAX ? 0 : s->info.frames - a->decoded;
     bool ogg = (s->info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_OGG;
     int64_t slack = s->rough ? 3 * 1152 + s->info.frames / 200 : ogg ? 4096 : 0;
@@ -210,13 +206,15 @@ static tt_track_status judge_end(const tt_audio *a)
 static void decode_block(tt_audio *a)
 {
     a->mono_at = 0;
-    a->mono_n = sound_read(&a->sound, a->raw, a->block);
+    a->mono_n = source_is_late(a->sound.src) ? 0 : sound_read(&a->sound, a->raw, a->block);
     if (a->mono_n <= 0) {
         a->mono_n = 0;
         a->ended = true;
         a->end = judge_end(a);
         return;
     }
+    if (a->begin > a->decoded) a->mono_at = a->begin - a->decoded;
+    if (a->mono_at > a->mono_n) a->mono_at = a->mono_n;
     mix_down(a->raw, a->mono_n, a->sound.info.channels, a->mono);
     drop_bad(a);
     a->decoded += a->mono_n;

@@ -2,6 +2,8 @@
 
 #include "tutti/memory.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,41 +44,54 @@ static sf_count_t tell(void *user)
 }
 
 /* libmpg123, inside libsndfile, writes its remarks on bad data straight to stderr, and libsndfile has no
- * switch for that. Everything it would say is said by the track's status. Swapping the stream is a service of
- * glibc. */
-static FILE *hush(FILE *null)
-{
-    FILE *before = stderr;
-#ifdef __GLIBC__
-    if (null) stderr = null;
-#else
-    (void)null;
-#endif
-    return before;
-}
+ * switch for that. Everything it would say is said by the track's status. Swapping the stream, for all
+ * threads as long as one of them decodes, is a service of glibc; the log does not write through the stream.
+ */
+static struct {
+    pthread_mutex_t lock;
+    int decoding;
+    FILE *null, *before;
+} hushed = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void unhush(FILE *before)
+static void hush(void)
 {
 #ifdef __GLIBC__
-    stderr = before;
-#else
-    (void)before;
+    pthread_mutex_lock(&hushed.lock);
+    if (!hushed.null) hushed.null = fopen("/dev/null", "we"); /* without it the remarks are seen, no more */
+    if (hushed.decoding++ == 0) {
+        hushed.before = stderr;
+        if (hushed.null) stderr = hushed.null;
+    }
+    pthread_mutex_unlock(&hushed.lock);
 #endif
 }
 
-static SNDFILE *open_decoder(source *src, FILE *null, SF_INFO *info)
+static void unhush(void)
+{
+#ifdef __GLIBC__
+    pthread_mutex_lock(&hushed.lock);
+    if (--hushed.decoding == 0) stderr = hushed.before;
+    pthread_mutex_unlock(&hushed.lock);
+#endif
+}
+
+static SNDFILE *open_decoder(source *src, SF_INFO *info)
 {
     SF_VIRTUAL_IO io = {
         .get_filelen = get_length, .seek = seek, .read = read_bytes, .write = write_nothing, .tell = tell};
-    FILE *before = hush(null);
+    hush();
     SNDFILE *file = sf_open_virtual(&io, SFM_READ, info, src);
-    unhush(before);
+    unhush();
     return file;
 }
 
 static tt_track_status refuse(const sound *s)
 {
     const char *name = s->src->name;
+    if (s->src->late) {
+        tt_fail(TT_ERR_INPUT, "%s: could not be opened within audio.time_limit", name);
+        return TT_TRACK_TOO_SLOW;
+    }
     if (s->src->error)
         tt_fail(TT_ERR_INPUT, "%s: %s", name, strerror(s->src->error));
     else
@@ -104,30 +119,46 @@ static tt_track_status judge_header(sound *s)
     return TT_TRACK_TRUNCATED;
 }
 
-tt_status sound_open(const tt_track *track, sound *out, tt_track_status *status)
+tt_status sound_open(const tt_track *track, double seconds, sound *out, tt_track_status *status)
 {
     *out = (sound){0};
     TT_TRY(tt_alloc(1, sizeof *out->src, "reading audio", &out->src));
-    TT_TRY(source_open(track, out->src, status));
+    TT_TRY(source_open(track, seconds, out->src, status));
     if (*status != TT_TRACK_OK) return TT_OK;
-    out->null = fopen("/dev/null", "we"); /* without it the remarks are seen, no more */
-    out->file = open_decoder(out->src, out->null, &out->info);
+    out->file = open_decoder(out->src, &out->info);
     *status = out->file ? judge_header(out) : refuse(out);
     return TT_OK;
 }
 
 int64_t sound_read(sound *s, float *frames, int64_t n)
 {
-    FILE *before = hush(s->null);
+    hush();
     int64_t got = sf_readf_float(s->file, frames, n);
-    unhush(before);
+    unhush();
     return got;
+}
+
+bool sound_seek(sound *s, int64_t frame)
+{
+    hush();
+    bool there = sf_seek(s->file, frame, SEEK_SET) == frame;
+    unhush();
+    return there;
+}
+
+tt_status sound_restart(sound *s)
+{
+    SF_INFO info = {0};
+    sf_close(s->file);
+    s->src->at = 0;
+    s->file = open_decoder(s->src, &info);
+    if (s->file) return TT_OK;
+    return tt_fail(TT_ERR_INPUT, "%s: does not open a second time", s->src->name);
 }
 
 void sound_close(sound *s)
 {
     if (s->file) sf_close(s->file);
-    if (s->null) fclose(s->null);
     if (s->src) source_close(s->src);
     free(s->src);
     *s = (sound){0};

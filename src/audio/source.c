@@ -1,6 +1,7 @@
 #include "source.h"
 
 #include "tutti/memory.h"
+#include "tutti/timer.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -38,9 +39,15 @@ static tt_track_status find_window(const tt_track *track, source *src)
     return TT_TRACK_EMPTY;
 }
 
-tt_status source_open(const tt_track *track, source *out, tt_track_status *status)
+bool source_is_late(source *src)
 {
-    *out = (source){.fd = -1, .patch_at = -1};
+    if (src->deadline > 0 && tt_now() > src->deadline) src->late = true;
+    return src->late;
+}
+
+tt_status source_open(const tt_track *track, double seconds, source *out, tt_track_status *status)
+{
+    *out = (source){.fd = -1, .patch_at = -1, .deadline = seconds > 0 ? tt_now() + seconds : 0};
     *status = TT_TRACK_OK;
     bool shard = track->shard[0] != '\0';
     TT_TRY(tt_format(&out->name, "%s%s%s", track->shard, shard ? ": " : "", track->path));
@@ -70,7 +77,7 @@ static void fill_buffer(source *src, int64_t at)
     int64_t want = src->bytes - at < SOURCE_BUFFER ? src->bytes - at : SOURCE_BUFFER;
     src->buffer_at = at;
     src->buffer_n = 0;
-    while (src->buffer_n < want) {
+    while (src->buffer_n < want && !source_is_late(src)) {
         ssize_t n = pread(src->fd, src->buffer + src->buffer_n, (size_t)(want - src->buffer_n),
                           (off_t)(src->begin + at + src->buffer_n));
         if (n < 0 && errno == EINTR) continue;

@@ -12,6 +12,8 @@ typedef struct source {
     int64_t at;           /**< the next byte to read, from begin */
     bool cut;             /**< the audio ends before its container says (see container_check) */
     int error;            /**< errno of the last read that failed, or 0 */
+    double deadline;      /**< tt_now() when patience ends; 0 for never */
+    bool late;            /**< it has ended: nothing more is read */
     int64_t patch_at;     /**< where `patch` stands instead of what the file says; -1 for nowhere */
     int patch_n;          /**< bytes of it */
     unsigned char patch[8];
@@ -20,9 +22,13 @@ typedef struct source {
     char *name;                  /**< "FILE" or "SHARD: MEMBER", for messages; owned */
 } source;
 
-/** Open a track's bytes. *status is TT_TRACK_OK, or says why not, with a message. Not collective.
- *  @return TT_OK or TT_ERR_MEMORY. Free with source_close(), whatever came back. */
-tt_status source_open(const tt_track *track, source *out, tt_track_status *status);
+/** Open a track's bytes, to be read within `seconds` (0: any). *status is TT_TRACK_OK, or says why not, with
+ * a message. Not collective. @return TT_OK or TT_ERR_MEMORY. Free with source_close(), whatever came back. */
+tt_status source_open(const tt_track *track, double seconds, source *out, tt_track_status *status);
+
+/** Whether the time is over; then nothing more is read. A read that the system never comes back from (a file
+ * system that stalls) is not seen. */
+bool source_is_late(source *src);
 
 /** Read up to n bytes at `at` (from the audio's begin) without moving; fewer only at the end or on an error.
  */

@@ -1,7 +1,9 @@
 #include "tutti/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct {
@@ -31,9 +33,21 @@ void tt_log_bar_drawn(void)
     state.bar = true;
 }
 
+void tt_log_write(const char *text)
+{
+    /* not through stderr, which is turned away while MPEG audio is decoded */
+    for (size_t left = strlen(text); left > 0;) {
+        ssize_t n = write(STDERR_FILENO, text, left);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return;
+        text += n;
+        left -= (size_t)n;
+    }
+}
+
 void tt_log_clear_bar(void)
 {
-    if (state.bar) fputs("\r\033[K", stderr);
+    if (state.bar) tt_log_write("\r\033[K");
     state.bar = false;
 }
 
@@ -41,13 +55,14 @@ void tt_log(tt_log_level level, const char *format, ...)
 {
     static const char *const prefix[] = {"error: ", "warning: ", "", "debug: "};
     if (level > state.level || (level >= TT_LOG_INFO && state.rank != 0)) return;
-    char line[4096]; /* one write per line, so that lines of several ranks do not mix */
+    char text[4096], line[4096 + 32];
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    for (char *c = line; *c; c++)
+    for (char *c = text; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?'; /* names of files may hold anything */
     tt_log_clear_bar();
-    fprintf(stderr, "tutti: %s%s\n", prefix[level], line);
+    snprintf(line, sizeof line, "tutti: %s%s\n", prefix[level], text);
+    tt_log_write(line);
 }

@@ -52,8 +52,9 @@ static void show(const tt_progress *p, double now)
     char bar[31];
     for (int i = 0; i < 30; i++) bar[i] = i < (int)(share * 30) ? '#' : '.';
     bar[30] = '\0';
-    fprintf(stderr, "\r%-9s [%s] %s\033[K", p->label, bar, numbers);
-    fflush(stderr);
+    char line[256];
+    snprintf(line, sizeof line, "\r%-9s [%s] %s\033[K", p->label, bar, numbers);
+    tt_log_write(line);
     tt_log_bar_drawn();
 }
 

@@ -10,20 +10,33 @@ double tt_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void tt_phase(tt_phases *phases, const char *name)
+/** The phase of a name, made if it is new; -1 where more phases than fit are asked for, whose time is not
+ * kept. */
+static int find(tt_phases *phases, const char *name)
 {
-    double now = tt_now();
-    if (phases->current > 0) phases->phase[phases->current - 1].seconds += now - phases->since;
-    phases->since = now;
-    phases->current = 0;
-    if (!name) return;
     int i = 0;
     while (i < phases->n && strcmp(phases->phase[i].name, name) != 0) i++;
-    if (i == TT_PHASES_MAX) return; /* more phases than fit: the time of this one is not kept */
+    if (i == TT_PHASES_MAX) return -1;
     if (i == phases->n) {
         phases->phase[i].name = name;
         phases->phase[i].seconds = 0;
         phases->n++;
     }
-    phases->current = i + 1;
+    return i;
+}
+
+void tt_phase(tt_phases *phases, const char *name)
+{
+    double now = tt_now();
+    if (phases->current > 0) phases->phase[phases->current - 1].seconds += now - phases->since;
+    phases->since = now;
+    phases->current = name ? find(phases, name) + 1 : 0;
+}
+
+void tt_phases_add(tt_phases *phases, const tt_phases *from, double share)
+{
+    for (int i = 0; i < from->n; i++) {
+        int at = find(phases, from->phase[i].name);
+        if (at >= 0) phases->phase[at].seconds += share * from->phase[i].seconds;
+    }
 }

@@ -66,7 +66,7 @@ static tt_status dispatch(const tt_comm *comm, int argc, char **argv)
 int main(int argc, char **argv)
 {
     int provided;
-    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &provided);
     tt_comm world = tt_comm_wrap(MPI_COMM_WORLD);
     tt_log_setup(TT_LOG_INFO, world.rank);
     tt_signals_catch();

@@ -21,6 +21,8 @@ const char *tt_track_status_name(int status)
         return "silent";
     case TT_TRACK_CLIPPED:
         return "clipped";
+    case TT_TRACK_TIMEOUT:
+        return "timeout";
     case TT_TRACK_NO_AUDIO:
         return "no audio";
     case TT_TRACK_MISSING:
@@ -35,6 +37,8 @@ const char *tt_track_status_name(int status)
         return "non-finite";
     case TT_TRACK_DAMAGED:
         return "damaged";
+    case TT_TRACK_TOO_SLOW:
+        return "too slow";
     default:
         return "unknown";
     }

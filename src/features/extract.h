@@ -5,73 +5,161 @@
 #include "tutti/features.h"
 #include "tutti/progress.h"
 
-enum { MESSAGE_BYTES = 256 }; /**< of /track/message and /failures/message, with a NUL */
+#include <pthread.h>
+#include <stdatomic.h>
 
-/** Who extracts what: a contiguous run of tracks per rank, weighed by their clips. Rows are placed by prefix
- * sums over the manifest, so the deal does not show in the file. */
+enum { MESSAGE_BYTES = 256 }; /**< of /unit/message, /track/message and /failures/message, with a NUL */
+
+/* plan.c: what there is to do, and whose it is at first
+ *
+ * A unit of work is a run of clips of one track: all of them, or a piece of a long track that can be entered
+ * in the middle. Units follow from the manifest and the settings alone, so that nothing in the file shows who
+ * did what. */
+
+/** What the header of a track promises. */
+typedef struct track_shape {
+    int64_t clips, units;
+} track_shape;
+
+/** A run of clips of one track. */
+typedef struct unit {
+    int64_t track, index; /**< of the manifest; of /unit */
+    int64_t row;          /**< of its first clip */
+    int64_t left;         /**< work in this unit and those behind it on the same list */
+    int32_t first, clips; /**< clips [first, first + clips) of the track */
+    int32_t of, units;    /**< clips and units of the track */
+} unit;
+
+/** Tracks, clips (rows) and units, counted. */
+typedef struct extent {
+    int64_t tracks, clips, units;
+} extent;
+
 typedef struct extract_plan {
-    int64_t tracks, clips; /**< of the corpus */
-    int64_t bad;           /**< tracks whose header says already that they give nothing */
-    tt_range mine;         /**< tracks of this rank */
-    tt_range rows;         /**< their clips */
+    extent all;     /**< of the corpus */
+    int64_t bad;    /**< tracks whose header says already that they give nothing */
+    tt_range share; /**< tracks that this rank concludes when all units are done: n / P of them */
+    extent before;  /**< tracks, clips and units before the share */
+    extent home;    /**< before the track of the first unit that this rank begins with */
+    int64_t home_first, home_units; /**< the units it begins with: about an equal part of the work */
 } extract_plan;
 
-/** Clips a track of this header gives. */
-int64_t plan_clips(const tt_audio_params *audio, int32_t status, double seconds);
+/** What headers say of a run of tracks. */
+typedef struct headers {
+    int64_t n;
+    double *seconds;
+    int32_t *status;
+    track_shape *shape;
+} headers;
 
-/** Deal the tracks of a manifest. Reads n / P of them. Collective. */
+/** Read the headers of tracks [first, first + n). Free with headers_free(), also after a failure. */
+tt_status headers_read(tt_store *manifest, const tt_audio_params *audio, int64_t first, int64_t n,
+                       headers *out);
+void headers_free(headers *h);
+
+/** Count the corpus and part the work. Reads n / P headers. Collective. */
 tt_status plan_make(const tt_comm *comm, const tt_audio_params *audio, tt_store *manifest,
                     extract_plan *plan);
 
-/** Rows gathered until a write is worth while: clips, and the tracks they end. A track's own row is written
- * after those of its clips: it is the mark that the track is done. */
+/** Work of a run of clips, in eighths of a clip. */
+int64_t plan_work(int64_t clips);
+
+/** The home units of this rank, longest first, into out [plan->home_units]. */
+tt_status plan_units(const extract_plan *plan, const tt_audio_params *audio, tt_store *manifest, unit *out);
+
+/* deal.c: who does what in the end
+ *
+ * Every rank has its list of units in a window of memory with a counter, which all others may move on:
+ * whoever has nothing left takes from the list with most work left (MPI one-sided, passive target). */
+
+enum { TAKE_MAX = 64 }; /**< units taken at once */
+
+typedef struct deal {
+    const tt_comm *comm;
+    MPI_Win window; /**< of each rank: its counter (int64), its units */
+    char *memory;   /**< this rank's part of the window */
+    int64_t *count; /**< [comm size] units of every rank */
+    bool *empty;    /**< [comm size] lists seen to be empty, which they stay */
+    int64_t takers; /**< threads of all ranks */
+    int looked_at;  /**< where the last search for work ended */
+} deal;
+
+/** Open the window, with room for `units` of this rank at deal_units(). `threads` will take. Collective;
+ * deal_free() after success. */
+tt_status deal_new(const tt_comm *comm, int64_t units, int threads, deal *out);
+unit *deal_units(deal *d);
+
+/** All ranks have filled in their units: begin. Collective. */
+void deal_begin(deal *d);
+
+/** Take the next units into out [TAKE_MAX], this rank's or another's; they are neighbours on their list.
+ *  Not collective; one thread at a time. @return how many, 0 when none are left anywhere */
+int deal_take(deal *d, unit *out);
+
+void deal_free(deal *d);
+
+/* rows.c */
+
+/** Rows gathered by one thread until a write is worth while: clips, and the units they end. A unit's own row
+ * is written after those of its clips: it is the mark that the unit is done. */
 typedef struct row_buffer {
-    tt_store *store;    /**< not owned */
-    tt_phases *phases;  /**< not owned */
-    int64_t mel, audio; /**< floats per row */
-    int64_t room;       /**< clips, and tracks, that fit */
-    int64_t first, n;   /**< clips held: rows [first, first + n) */
+    tt_store *store;          /**< not owned */
+    pthread_mutex_t *outside; /**< held while HDF5 and MPI are called; not owned */
+    tt_phases *phases;        /**< not owned */
+    int64_t mel, audio;       /**< floats per row */
+    int64_t room;             /**< clips, and units, that fit */
+    int64_t first, n;         /**< clips held: rows [first, first + n) */
     int64_t *track;
     double *start;
     int32_t *status;
     float *mels, *audios;
-    int64_t first_track, n_tracks;
-    int32_t *track_status;
+    int64_t first_unit, n_units;
+    int32_t *unit_status;
     char (*message)[MESSAGE_BYTES];
 } row_buffer;
 
 /** Allocate for rows of `mel` and `audio` floats. Free with rows_free(), also after a failure. */
-tt_status rows_new(tt_store *store, tt_phases *phases, int64_t mel, int64_t audio, row_buffer *out);
+tt_status rows_new(tt_store *store, pthread_mutex_t *outside, tt_phases *phases, int64_t mel, int64_t audio,
+                   row_buffer *out);
 void rows_free(row_buffer *rows);
 
 /** Room for clip `row`, zeroed, at *slot of the arrays; writes what is held first if it must. */
 tt_status rows_clip(row_buffer *rows, int64_t row, int64_t *slot);
 
-/** Note that `track` is done. */
-tt_status rows_track(row_buffer *rows, int64_t track, int32_t status, const char *message);
+/** Note that a unit is done. */
+tt_status rows_unit(row_buffer *rows, int64_t index, int32_t status, const char *message);
 
 /** Write what is held. */
 tt_status rows_flush(row_buffer *rows);
 
-/** Whether an earlier attempt has finished `track` with clips [first, first + clips); then *status is its
- * status. */
-tt_status rows_track_done(tt_store *store, int64_t track, int64_t first, int64_t clips, bool *done,
-                          int32_t *status);
+/** Copy text, cut between two characters of UTF-8 if it is too long; the rest of out is zero. */
+void rows_message(const char *text, char out[MESSAGE_BYTES]);
+
+/** Whether an earlier attempt has finished a unit; then *status is its status. */
+tt_status rows_unit_done(tt_store *store, const unit *u, bool *done, int32_t *status);
+
+/* pulse.c */
+
+enum { PULSES = 6 };
 
 /** What the ranks tell each other while they work, by one nonblocking reduction after another: nobody waits,
  * and all take the same decision after the same beat. */
 typedef struct pulse {
     const tt_comm *comm;
-    int64_t failures; /**< tracks of this rank that failed; the caller counts */
-    int64_t most;     /**< failures of all ranks that are let pass */
-    int64_t sent[4], seen[4];
+    _Atomic int64_t failures;      /**< tracks of this rank that failed; the caller counts */
+    _Atomic int64_t done, skipped; /**< clips; the caller counts. Skipped ones were there already */
+    int64_t most;                  /**< failures of all ranks that are let pass */
+    int64_t sent[PULSES], seen[PULSES];
     MPI_Request request;
     double posted;
+    tt_progress progress;
 } pulse;
 
-void pulse_start(pulse *p, const tt_comm *comm, int64_t most);
+/** @param clips  of all ranks, for the progress that rank 0 shows */
+void pulse_start(pulse *p, const tt_comm *comm, int64_t most, int64_t clips);
 
-/** Whether to go on; a cheap call for every clip. Not collective. */
+/** Whether to go on; a cheap call for every clip, which also lets others' one-sided calls pass. Not
+ * collective; one thread at a time. */
 bool pulse_goes_on(pulse *p);
 
 /** This rank has come to its end with `status`: wait for the others. Collective.
@@ -79,37 +167,70 @@ bool pulse_goes_on(pulse *p);
  * everywhere */
 tt_status pulse_finish(pulse *p, tt_status status);
 
+/* extract.c, crew.c, unit.c */
+
 /** One rank's work. */
 typedef struct extractor {
     const tt_comm *comm;
     const tt_audio_params *audio;
     const tt_features_params *features;
-    tt_analyzer *analyzer;
-    tt_store *store;
-    row_buffer rows;
-    pulse pulse;
-    tt_progress progress;
     tt_phases *phases;
-    float *samples;   /**< [samples of a clip] */
-    int64_t analysed; /**< clips made in this attempt */
+    tt_store *manifest, *store;
+    extract_plan plan;
+    int64_t allowed; /**< tracks that may fail */
+    pulse pulse;
+    deal deal;
+    pthread_mutex_t outside; /**< held by the one thread that calls HDF5 or MPI */
+    atomic_bool stop;        /**< what the pulse said, or that a thread of this rank has failed */
+    int64_t analysed;        /**< clips made in this attempt */
+    double seconds;          /**< of audio, that they cover */
 } extractor;
 
-/** Decode and analyse one track, clips [first, first + clips). *finished is false if it was broken off by the
- * pulse. */
-tt_status extract_track(extractor *e, const tt_track *track, int64_t index, int64_t first, int64_t clips,
-                        bool *finished);
+/** One thread of a rank. */
+typedef struct worker {
+    extractor *e;
+    tt_analyzer *analyzer;
+    float *samples; /**< [samples of a clip] */
+    row_buffer rows;
+    tt_phases phases;
+    int64_t analysed;
+    double seconds;
+    tt_status status;
+    char message[1024]; /**< with `status` */
+} worker;
+
+/** Threads per rank: OMP_NUM_THREADS, 1 without it or where MPI allows no more. */
+int crew_threads(const tt_comm *comm);
+
+/** Do units, on this and other ranks' lists, until there are none or the pulse says so; then wait for all
+ * ranks. Collective. */
+tt_status crew_work(extractor *e, int threads);
+
+/** Whether a worker should go on, for every clip. */
+bool crew_goes_on(worker *w);
+
+/** Decode and analyse one unit. *finished is false if it was broken off by the pulse. */
+tt_status unit_extract(worker *w, const tt_track *track, const unit *u, bool *finished);
+
+/** The present message without the name of the track that it begins with: /failures/path has that. */
+const char *track_reason(const tt_track *track);
+
+/** Whether a unit of this status says that its whole track failed; true for one unit of a track at most. */
+bool unit_fails_track(const unit *u, int32_t status);
+
+/* outcome.c */
 
 /** What came of all tracks and clips. */
 typedef struct extract_counts {
     int64_t found, read, failed, no_audio, marked, clips, valid;
 } extract_counts;
 
-/** Count, from the rows of the store. Collective. */
-tt_status outcome_count(const tt_comm *comm, tt_store *store, const extract_plan *plan,
-                        extract_counts *counts);
+/** /track/status and /track/message from the rows of clips and units, whoever made them, and their counts.
+ * Collective.
+ */
+tt_status outcome_tracks(extractor *e, extract_counts *counts);
 
 /** Write /failures from the tracks' rows. Collective. */
-tt_status outcome_failures(const tt_comm *comm, tt_store *store, tt_store *manifest,
-                           const extract_plan *plan);
+tt_status outcome_failures(extractor *e);
 
 #endif

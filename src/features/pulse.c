@@ -5,13 +5,14 @@
 
 #include <time.h>
 
-enum { FAILURES, STOPS, ERRORS, FINISHED };
+enum { FAILURES, STOPS, ERRORS, FINISHED, DONE, SKIPPED };
 
 static const double beat_seconds = 0.1;
 
-void pulse_start(pulse *p, const tt_comm *comm, int64_t most)
+void pulse_start(pulse *p, const tt_comm *comm, int64_t most, int64_t clips)
 {
     *p = (pulse){.comm = comm, .most = most, .request = MPI_REQUEST_NULL, .posted = -1};
+    tt_progress_start(&p->progress, "extract", "clips", clips, clips);
 }
 
 static bool says_end(const pulse *p)
@@ -28,7 +29,9 @@ static void beat(pulse *p, bool error, bool finished)
         p->sent[STOPS] = tt_stop_asked();
         p->sent[ERRORS] = error;
         p->sent[FINISHED] = finished;
-        MPI_Iallreduce(p->sent, p->seen, 4, MPI_INT64_T, MPI_SUM, p->comm->mpi, &p->request);
+        p->sent[DONE] = p->done;
+        p->sent[SKIPPED] = p->skipped;
+        MPI_Iallreduce(p->sent, p->seen, PULSES, MPI_INT64_T, MPI_SUM, p->comm->mpi, &p->request);
         p->posted = tt_now();
     }
 }
@@ -38,13 +41,25 @@ static bool arrived(pulse *p)
 {
     int here = 0;
     MPI_Test(&p->request, &here, MPI_STATUS_IGNORE);
-    return here;
+    if (!here) return false;
+    tt_progress_skip(&p->progress, p->seen[SKIPPED] - p->progress.skipped);
+    tt_progress_add(&p->progress, p->seen[DONE] + p->seen[SKIPPED] - p->progress.done);
+    return true;
+}
+
+/** Let MPI see to the messages of others: a counter that they move on, where the network does not do it
+ * alone. */
+static void let_pass(const tt_comm *comm)
+{
+    int none;
+    MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, comm->mpi, &none, MPI_STATUS_IGNORE);
 }
 
 bool pulse_goes_on(pulse *p)
 {
     if (p->request == MPI_REQUEST_NULL) {
         if (p->posted >= 0 && says_end(p)) return false;
+        let_pass(p->comm);
         if (tt_now() - p->posted < beat_seconds) return true;
         beat(p, false, false);
     }
@@ -65,6 +80,7 @@ tt_status pulse_finish(pulse *p, tt_status status)
         beat(p, status != TT_OK, true);
         while (!arrived(p)) nanosleep(&nap, NULL);
     }
+    tt_progress_end(&p->progress);
     if (p->seen[STOPS] > 0) status = stop_status(p->comm, status);
     if (status == TT_OK && p->seen[FAILURES] > p->most)
         status = tt_fail(TT_ERR_INPUT,

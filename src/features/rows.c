@@ -5,20 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-tt_status rows_new(tt_store *store, tt_phases *phases, int64_t mel, int64_t audio, row_buffer *out)
+tt_status rows_new(tt_store *store, pthread_mutex_t *outside, tt_phases *phases, int64_t mel, int64_t audio,
+                   row_buffer *out)
 {
     /* about 4 MB: enough that a write is not small, little beside the rest */
     int64_t room = (4 << 20) / ((mel + audio) * (int64_t)sizeof(float));
     if (room < 1) room = 1;
     if (room > 256) room = 256;
-    *out = (row_buffer){.store = store, .phases = phases, .mel = mel, .audio = audio, .room = room};
+    *out = (row_buffer){
+        .store = store, .outside = outside, .phases = phases, .mel = mel, .audio = audio, .room = room};
     TT_TRY(tt_alloc(room, sizeof *out->track, "clip rows", &out->track));
     TT_TRY(tt_alloc(room, sizeof *out->start, "clip rows", &out->start));
     TT_TRY(tt_alloc(room, sizeof *out->status, "clip rows", &out->status));
     TT_TRY(tt_alloc(room * mel, sizeof *out->mels, "clip rows", &out->mels));
     TT_TRY(tt_alloc(room * audio, sizeof *out->audios, "clip rows", &out->audios));
-    TT_TRY(tt_alloc(room, sizeof *out->track_status, "track rows", &out->track_status));
-    return tt_alloc(room, sizeof *out->message, "track rows", &out->message);
+    TT_TRY(tt_alloc(room, sizeof *out->unit_status, "unit rows", &out->unit_status));
+    return tt_alloc(room, sizeof *out->message, "unit rows", &out->message);
 }
 
 void rows_free(row_buffer *rows)
@@ -28,7 +30,7 @@ void rows_free(row_buffer *rows)
     free(rows->status);
     free(rows->mels);
     free(rows->audios);
-    free(rows->track_status);
+    free(rows->unit_status);
     free(rows->message);
     *rows = (row_buffer){0};
 }
@@ -42,19 +44,22 @@ static tt_status write_clips(row_buffer *b)
     return tt_store_write(b->store, "/clip/status", b->first, b->n, b->status);
 }
 
+static tt_status write_units(row_buffer *b)
+{
+    TT_TRY(tt_store_write(b->store, "/unit/message", b->first_unit, b->n_units, b->message));
+    return tt_store_write(b->store, "/unit/status", b->first_unit, b->n_units, b->unit_status);
+}
+
 tt_status rows_flush(row_buffer *b)
 {
+    if (b->n == 0 && b->n_units == 0) return TT_OK;
     tt_phase(b->phases, "store");
-    if (b->n > 0) TT_TRY(write_clips(b));
-    b->first += b->n;
-    b->n = 0;
-    if (b->n_tracks > 0) {
-        TT_TRY(tt_store_write(b->store, "/track/message", b->first_track, b->n_tracks, b->message));
-        TT_TRY(tt_store_write(b->store, "/track/status", b->first_track, b->n_tracks, b->track_status));
-    }
-    b->first_track += b->n_tracks;
-    b->n_tracks = 0;
-    return TT_OK;
+    pthread_mutex_lock(b->outside);
+    tt_status s = write_clips(b);
+    if (s == TT_OK) s = write_units(b);
+    pthread_mutex_unlock(b->outside);
+    b->n = b->n_units = 0;
+    return s;
 }
 
 tt_status rows_clip(row_buffer *b, int64_t row, int64_t *slot)
@@ -70,8 +75,7 @@ tt_status rows_clip(row_buffer *b, int64_t row, int64_t *slot)
     return TT_OK;
 }
 
-/** Copy text, cut between two characters of UTF-8 if it is too long; the rest of out is zero. */
-static void copy_message(const char *text, char out[MESSAGE_BYTES])
+void rows_message(const char *text, char out[MESSAGE_BYTES])
 {
     size_t n = strlen(text);
     if (n > MESSAGE_BYTES - 1) {
@@ -82,24 +86,22 @@ static void copy_message(const char *text, char out[MESSAGE_BYTES])
     memcpy(out, text, n);
 }
 
-tt_status rows_track(row_buffer *b, int64_t track, int32_t status, const char *message)
+tt_status rows_unit(row_buffer *b, int64_t index, int32_t status, const char *message)
 {
-    if (b->n_tracks == b->room || track != b->first_track + b->n_tracks) TT_TRY(rows_flush(b));
-    if (b->n_tracks == 0) b->first_track = track;
-    b->track_status[b->n_tracks] = status;
-    copy_message(message, b->message[b->n_tracks]);
-    b->n_tracks++;
+    if (b->n_units == b->room || index != b->first_unit + b->n_units) TT_TRY(rows_flush(b));
+    if (b->n_units == 0) b->first_unit = index;
+    b->unit_status[b->n_units] = status;
+    rows_message(message, b->message[b->n_units]);
+    b->n_units++;
     return TT_OK;
 }
 
-tt_status rows_track_done(tt_store *store, int64_t track, int64_t first, int64_t clips, bool *done,
-                          int32_t *status)
+tt_status rows_unit_done(tt_store *store, const unit *u, bool *done, int32_t *status)
 {
-    static const char *const columns[] = {"/clip/status", "/clip/track", "/clip/start", "/audio", "/mel"};
-    TT_TRY(tt_store_rows_done(store, "/track/status", track, 1, done));
-    if (*done) TT_TRY(tt_store_rows_done(store, "/track/message", track, 1, done));
-    for (int i = 0; i < 5 && *done && clips > 0; i++)
-        TT_TRY(tt_store_rows_done(store, columns[i], first, clips, done));
-    if (*done) TT_TRY(tt_store_read(store, "/track/status", track, 1, TT_I32, status));
+    static const char *const clips[] = {"/clip/status", "/clip/track", "/clip/start", "/audio", "/mel"};
+    TT_TRY(tt_store_rows_done(store, "/unit/status", u->index, 1, done));
+    if (*done) TT_TRY(tt_store_rows_done(store, "/unit/message", u->index, 1, done));
+    for (int i = 0; i < 5 && *done; i++) TT_TRY(tt_store_rows_done(store, clips[i], u->row, u->clips, done));
+    if (*done) TT_TRY(tt_store_read(store, "/unit/status", u->index, 1, TT_I32, status));
     return TT_OK;
 }
