@@ -11,6 +11,7 @@
 typedef enum tt_status {
     TT_OK = 0,
     TT_STOPPED,      /**< a signal asked to stop; a checkpoint is on disk; run again to go on */
+    TT_UNCHECKED,    /**< nothing was found wrong, and there was nothing to check it against */
     TT_ERR_INPUT,    /**< input data cannot be used: wrong format, shape or value, damaged */
     TT_ERR_CONFIG,   /**< a setting is unknown, of the wrong type or out of range */
     TT_ERR_USAGE,    /**< the command line is wrong */
@@ -39,7 +40,8 @@ tt_status tt_fail_errno(const char *doing, const char *path);
 /** This thread's last message, "" if there was none. Valid until the next failure on this thread. */
 const char *tt_message(void);
 
-/** Exit status of the program for a code: 0 done, 1 failed, 2 usage or config error, 75 stopped early. */
+/** Exit status of the program for a code: 0 done, 1 failed, 2 usage or config error, 3 nothing to check,
+ * 75 stopped early. */
 int tt_exit_code(tt_status code);
 
 #endif

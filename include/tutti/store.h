@@ -11,7 +11,8 @@
  * Readers use plain I/O.
  *
  * Checksums live beside the data: dataset /checksum/<column name> of uint64 [blocks], 0 for a block not
- * written. */
+ * written. A published file has one more, /checksum/(structure), over all bytes outside of datasets: names,
+ * shapes, attributes. */
 #ifndef TUTTI_STORE_H
 #define TUTTI_STORE_H
 
@@ -54,7 +55,8 @@ tt_status tt_store_create(const tt_comm *comm, const char *path, const tt_proven
                           const tt_column *columns, int n_columns, tt_store **out);
 
 /** Open a published file for reading. Also opens HDF5 files of other makers (h5py): no checksums to verify
- * then. Collective. @return TT_OK, TT_ERR_IO or TT_ERR_INPUT (not HDF5, truncated), the same on every rank */
+ * then. Collective. @return TT_OK, TT_ERR_IO or TT_ERR_INPUT (not HDF5, truncated, structure damaged), the
+ * same on every rank */
 tt_status tt_store_open(const tt_comm *comm, const char *path, tt_store **out);
 
 /** Close. A file being written stays as PATH.part, to be resumed. NULL is fine. Collective. */
@@ -125,7 +127,8 @@ tt_status tt_store_fingerprint(const char *path, char **out);
 tt_status tt_store_split(const char *spec, const char *otherwise, char **file, char **dataset);
 
 /** Check every block of every column against its checksum, blocks dealt over the ranks; damaged runs are
- * logged as errors with dataset and rows. *damaged counts blocks over all ranks. Collective. */
+ * logged as errors with dataset and rows. *blocks and *damaged count over all ranks; the structure, which
+ * tt_store_open() has checked, is one more block. 0 blocks: a file without checksums. Collective. */
 tt_status tt_store_verify(tt_store *store, int64_t *blocks, int64_t *damaged);
 
 #endif

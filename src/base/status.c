@@ -48,6 +48,8 @@ int tt_exit_code(tt_status code)
         return 0;
     case TT_STOPPED:
         return 75; /* EX_TEMPFAIL of sysexits.h: try again */
+    case TT_UNCHECKED:
+        return 3;
     case TT_ERR_CONFIG:
     case TT_ERR_USAGE:
         return 2;

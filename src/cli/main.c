@@ -71,7 +71,9 @@ int main(int argc, char **argv)
     tt_log_setup(TT_LOG_INFO, world.rank);
     tt_signals_catch();
     tt_status s = tt_agree(&world, dispatch(&world, argc, argv));
-    if (world.rank == 0 && s == TT_STOPPED)
+    if (world.rank == 0 && s == TT_UNCHECKED)
+        tt_warn("%s", tt_message());
+    else if (world.rank == 0 && s == TT_STOPPED)
         tt_warn("%s; run the same command again to go on", tt_message());
     else if (world.rank == 0 && s != TT_OK)
         tt_error("%s", tt_message());

@@ -3,6 +3,7 @@
 #include "tutti/hash.h"
 #include "tutti/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { BUFFER_BYTES = 8 << 20, GROUP_BLOCKS = 8192 };
@@ -132,11 +133,15 @@ tt_status blocks_check(const tt_store *store, column *c, int64_t begin, int64_t 
     return status;
 }
 
-tt_status block_fail(const tt_store *store, const column *c, int64_t block, block_state state)
+tt_status block_fail(const tt_store *store, const column *c, int64_t begin, int64_t end, block_state state)
 {
-    tt_range r = block_rows(c, block);
-    return tt_fail(TT_ERR_INPUT, "%s: %s rows %lld to %lld are %s", store_file(store), c->shape.name,
-                   (long long)r.begin, (long long)r.end - 1,
+    long long first = block_rows(c, begin).begin, last = block_rows(c, end - 1).end - 1;
+    char rows[64];
+    if (first == last)
+        snprintf(rows, sizeof rows, "row %lld is", first);
+    else
+        snprintf(rows, sizeof rows, "rows %lld to %lld are", first, last);
+    return tt_fail(TT_ERR_INPUT, "%s: %s %s %s", store_file(store), c->shape.name, rows,
                    state == BLOCK_ABSENT
                        ? "missing (never written)"
                        : "damaged (checksum differs); remove the file to have it made anew");
@@ -160,7 +165,7 @@ static tt_status check_once(const tt_store *store, column *c, int64_t block)
     first_bad bad = {block, BLOCK_SOUND};
     if (c->verified[block]) return TT_OK;
     TT_TRY(blocks_check(store, c, block, block + 1, stop_at_bad, &bad));
-    return bad.state == BLOCK_SOUND ? TT_OK : block_fail(store, c, block, bad.state);
+    return bad.state == BLOCK_SOUND ? TT_OK : block_fail(store, c, block, block + 1, bad.state);
 }
 
 tt_status blocks_check_memory(const tt_store *store, column *c, int64_t first, int64_t count,
@@ -181,7 +186,7 @@ tt_status blocks_check_memory(const tt_store *store, column *c, int64_t first, i
         }
         const char *at = (const char *)data + (r.begin - first) * c->row_bytes;
         if (tt_checksum(at, (size_t)((r.end - r.begin) * c->row_bytes)) != sums[i])
-            return block_fail(store, c, b, sums[i] == 0 ? BLOCK_ABSENT : BLOCK_DAMAGED);
+            return block_fail(store, c, b, b + 1, sums[i] == 0 ? BLOCK_ABSENT : BLOCK_DAMAGED);
         c->verified[b] = 1;
     }
     return TT_OK;
@@ -213,7 +218,7 @@ static tt_status complete(const tt_store *store, const column *c)
                            store_file(store));
         for (int64_t i = 0; i < n; i++)
             if (sums[i] == 0) {
-                block_fail(store, c, b + i, BLOCK_ABSENT);
+                block_fail(store, c, b + i, b + i + 1, BLOCK_ABSENT);
                 return tt_fail_because(TT_ERR_INTERNAL, "cannot publish");
             }
     }

@@ -304,40 +304,14 @@ tt_status column_settle(column *c)
     return settle_text(c, bytes);
 }
 
-static hid_t dataset_properties(bool zeros)
-{
-    hid_t p = H5Pcreate(H5P_DATASET_CREATE);
-    H5Pset_layout(p, H5D_CONTIGUOUS);
-    H5Pset_alloc_time(p, H5D_ALLOC_TIME_EARLY);
-    H5Pset_fill_time(p, zeros ? H5D_FILL_TIME_ALLOC : H5D_FILL_TIME_NEVER);
-    H5Pset_attr_phase_change(p, 64, 32);
-    return p;
-}
-
-static hid_t create_dataset(hid_t file, const char *name, hid_t type, int n_dims, const int64_t *dims,
-                            bool zeros)
-{
-    hsize_t extent[TT_STORE_DIMS] = {0};
-    for (int i = 0; i < n_dims; i++) extent[i] = (hsize_t)dims[i];
-    hid_t links = H5Pcreate(H5P_LINK_CREATE), properties = dataset_properties(zeros);
-    hid_t space = H5Screate_simple(n_dims, extent, NULL);
-    H5Pset_create_intermediate_group(links, 1);
-    H5Pset_char_encoding(links, H5T_CSET_UTF8);
-    hid_t d = H5Dcreate2(file, name, type, space, links, properties, H5P_DEFAULT);
-    h5_close(space);
-    h5_close(properties);
-    h5_close(links);
-    return d;
-}
-
 tt_status column_create(hid_t file, const char *path, const tt_column *shape)
 {
     char name[1024];
     int64_t blocks = blocks_of(shape), block_rows = shape->block_rows;
     snprintf(name, sizeof name, CHECKSUM_GROUP "%s", shape->name);
     hid_t type = h5_type(shape->type, shape->text_bytes), scalar = H5Screate(H5S_SCALAR), a = H5I_INVALID_HID;
-    hid_t data = create_dataset(file, shape->name, type, shape->n_dims, shape->dims, false);
-    hid_t check = data < 0 ? data : create_dataset(file, name, H5T_NATIVE_UINT64, 1, &blocks, true);
+    hid_t data = h5_create_dataset(file, shape->name, type, shape->n_dims, shape->dims, false);
+    hid_t check = data < 0 ? data : h5_create_dataset(file, name, H5T_NATIVE_UINT64, 1, &blocks, true);
     if (check >= 0) a = H5Acreate2(check, "block_rows", H5T_NATIVE_INT64, scalar, H5P_DEFAULT, H5P_DEFAULT);
     tt_status s = TT_OK;
     if (a < 0 || H5Awrite(a, H5T_NATIVE_INT64, &block_rows) < 0)

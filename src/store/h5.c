@@ -151,6 +151,31 @@ size_t type_bytes(tt_type type, int64_t text_bytes)
     return 0;
 }
 
+static hid_t dataset_properties(bool zeros)
+{
+    hid_t p = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_layout(p, H5D_CONTIGUOUS);
+    H5Pset_alloc_time(p, H5D_ALLOC_TIME_EARLY);
+    H5Pset_fill_time(p, zeros ? H5D_FILL_TIME_ALLOC : H5D_FILL_TIME_NEVER);
+    H5Pset_attr_phase_change(p, 64, 32);
+    return p;
+}
+
+hid_t h5_create_dataset(hid_t file, const char *name, hid_t type, int n_dims, const int64_t *dims, bool zeros)
+{
+    hsize_t extent[TT_STORE_DIMS] = {0};
+    for (int i = 0; i < n_dims; i++) extent[i] = (hsize_t)dims[i];
+    hid_t links = H5Pcreate(H5P_LINK_CREATE), properties = dataset_properties(zeros);
+    hid_t space = H5Screate_simple(n_dims, extent, NULL);
+    H5Pset_create_intermediate_group(links, 1);
+    H5Pset_char_encoding(links, H5T_CSET_UTF8);
+    hid_t d = H5Dcreate2(file, name, type, space, links, properties, H5P_DEFAULT);
+    h5_close(space);
+    h5_close(properties);
+    h5_close(links);
+    return d;
+}
+
 bool h5_exists(hid_t file, const char *name)
 {
     char part[1024];

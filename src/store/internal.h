@@ -43,6 +43,7 @@ struct tt_store {
     char *path;
     char *part; /**< NULL in a store that is open for reading */
     bool resumed;
+    bool sealed; /**< a published file whose structure was checked when it was opened */
     hid_t file;
     int fd; /**< of the .part on this rank, for sync and for asking why a write failed */
     column *columns;
@@ -61,6 +62,10 @@ __attribute__((format(printf, 2, 3))) tt_status h5_fail(tt_status code, const ch
 
 /** File access: POSIX for one process, or MPI-IO for all of comm. */
 hid_t h5_access(const tt_comm *comm);
+
+/** A new contiguous dataset, allocated at once, filled with zeros or not at all. */
+hid_t h5_create_dataset(hid_t file, const char *name, hid_t type, int n_dims, const int64_t *dims,
+                        bool zeros);
 
 /** Open for reading with POSIX I/O. */
 hid_t h5_open_alone(const char *path);
@@ -180,8 +185,8 @@ tt_status blocks_check(const tt_store *store, column *c, int64_t begin, int64_t 
 tt_status blocks_check_memory(const tt_store *store, column *c, int64_t first, int64_t count,
                               const void *data);
 
-/** TT_ERR_INPUT that names file, dataset and rows of a block that is not sound. */
-tt_status block_fail(const tt_store *store, const column *c, int64_t block, block_state state);
+/** TT_ERR_INPUT that names file, dataset and rows of blocks [begin, end), which are not sound. */
+tt_status block_fail(const tt_store *store, const column *c, int64_t begin, int64_t end, block_state state);
 
 /** Write the checksums of whole blocks from row `first` on. */
 tt_status blocks_write(const tt_store *store, const column *c, int64_t first, int64_t count,
@@ -215,6 +220,20 @@ bool write_all(int fd, const void *from, int64_t n, int64_t at);
 
 /** Copy ranges of one file to the same places of another, holes left out. */
 tt_status ranges_copy(const ranges *r, int from, int to, const char *path);
+
+/* seal.c: a checksum of the structure of a published file */
+
+/** Room for it. */
+tt_status seal_create(hid_t file, const char *part);
+
+/** Form it over the bytes on the disk; nothing may change them after that. On rank 0. */
+tt_status seal_set(const char *part);
+
+/** Whether a file has one. */
+bool seal_exists(hid_t file);
+
+/** TT_ERR_INPUT if it does not fit. One rank is enough. */
+tt_status seal_check(hid_t file, const char *path);
 
 /* structure.c: changes that only rank 0 makes
  *

@@ -72,6 +72,7 @@ static tt_status write_closing(hid_t file, void *context)
         TT_TRY(attribute_write(file, store->part, &store->attributes[i]));
     TT_TRY(write_libraries(file, store->part));
     TT_TRY(attribute_write_integer(file, store->part, "ranks", (uint64_t)store->comm.size));
+    TT_TRY(seal_create(file, store->part));
     return write_phases(file, store->part, c->phases, (int64_t)store->comm.size * TT_PHASES_MAX);
 }
 
@@ -91,7 +92,8 @@ static tt_status finish(tt_store *store, const tt_phases *phases)
     tt_status s = TT_OK;
     if (store->comm.rank == 0) s = tt_stop_owned();
     if (s == TT_OK && store->comm.rank == 0) {
-        s = structure_edit(store->part, 0, write_closing, &c);
+        s = structure_edit(store->part, sizeof(uint64_t), write_closing, &c);
+        if (s == TT_OK) s = seal_set(store->part);
         if (s == TT_OK) s = rename_part(store);
     }
     free(c.phases);

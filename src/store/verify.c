@@ -15,12 +15,9 @@ typedef struct report {
 
 static void tell(report *r)
 {
-    int64_t rows = r->column->shape.block_rows, end = r->to * rows;
-    if (end > r->column->shape.dims[0]) end = r->column->shape.dims[0];
-    if (r->from < r->to)
-        tt_error("%s: %s rows %lld to %lld are %s", store_file(r->store), r->column->shape.name,
-                 (long long)(r->from * rows), (long long)end - 1,
-                 r->state == BLOCK_ABSENT ? "missing (never written)" : "damaged (checksum differs)");
+    if (r->from == r->to) return;
+    block_fail(r->store, r->column, r->from, r->to, r->state);
+    tt_error("%s", tt_message());
     r->from = r->to = 0;
 }
 
@@ -69,7 +66,7 @@ tt_status tt_store_verify(tt_store *store, int64_t *blocks, int64_t *damaged)
     }
     free(list);
     TT_TRY(tt_agree(&store->comm, s));
-    *blocks = tt_sum_i64(&store->comm, mine);
+    *blocks = tt_sum_i64(&store->comm, mine) + store->sealed;
     *damaged = tt_sum_i64(&store->comm, bad);
     return TT_OK;
 }

@@ -25,6 +25,7 @@ static void test_exit_codes(void **state)
 {
     (void)state;
     assert_int_equal(tt_exit_code(TT_OK), 0);
+    assert_int_equal(tt_exit_code(TT_UNCHECKED), 3);
     assert_int_equal(tt_exit_code(TT_ERR_IO), 1);
     assert_int_equal(tt_exit_code(TT_ERR_CONFIG), 2);
     assert_int_equal(tt_exit_code(TT_ERR_USAGE), 2);
