@@ -226,21 +226,22 @@ void analyzer_phase(tt_analyzer *a, const char *name)
 void tt_analyzer_clip(tt_analyzer *a, const float *samples, float *mel, float *audio)
 {
     memcpy(a->padded + a->n_fft / 2, samples, (size_t)a->samples * sizeof *samples);
-    bool bins = audio && a->plan_wide;
+    bool rest = audio && (a->wanted > 0 || a->tempo_wanted);
     for (int64_t first = 0; first < a->frames; first += LANES) {
         analyzer_phase(a, "transform");
         spectrum_frames(a, first);
         analyzer_phase(a, "mel");
         frames_mel(a, first);
-        if (bins) analyzer_phase(a, "spectral");
-        if (bins) frames_spectral(a, first);
+        if (!rest || !a->plan_wide) continue;
+        analyzer_phase(a, "spectral");
+        frames_spectral(a, first);
     }
     analyzer_phase(a, "mel");
     float largest = frames_mel_db(a);
-    for (int64_t band = 0; mel && band < a->n_mels; band++)
+    for (int64_t band = 0; mel && band < tt_analyzer_mels(a); band++)
         for (int64_t t = 0; t < a->frames; t++)
             mel[band * a->frames + t] = a->mel_db[band * a->stride + t] - largest;
-    if (audio) analyse_whole(a, samples, audio);
+    if (rest) analyse_whole(a, samples, audio);
     analyzer_phase(a, NULL);
 }
 

@@ -103,7 +103,6 @@ tt_status params_check(const tt_audio_params *audio, const tt_features_params *p
 /** Whether features.set has `feature`. */
 bool params_want(const tt_features_params *p, const char *feature);
 
-bool params_half(const tt_features_params *p); /**< mel_dtype f16 */
 bool params_htk(const tt_features_params *p);  /**< mel_scale htk */
 bool params_norm(const tt_features_params *p); /**< mel_norm slaney */
 
