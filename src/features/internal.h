@@ -151,7 +151,7 @@ void statistics_rows(tt_analyzer *a, float *out);
 /** Frames of the tempogram's window, as librosa.feature.tempo has it: ac_size 8 s. */
 int tempo_lags(int sample_rate, int hop);
 
-/** Doubles of work space for `frames` and `lags`. */
-int64_t tempo_room(int64_t frames, int lags);
+/** Make a->tempo, if tempo is wanted. */
+tt_status tempo_new(tt_analyzer *a);
 
 #endif
