@@ -21,6 +21,9 @@ typedef struct tt_features_params {
     double top_db;   /**< floor of the log-mel below the clip's maximum, dB */
 } tt_features_params;
 
+/** Whether /mel is written as half floats: mel_dtype is f16. */
+bool tt_features_half(const tt_features_params *params);
+
 /** Everything that turns one clip of samples into its features: the FFT plan, window, filters and work space.
  *  One per thread. The numbers of a clip depend on its samples and the settings alone. */
 typedef struct tt_analyzer tt_analyzer;

@@ -23,20 +23,73 @@ static void play(const tt_audio_params *audio, int64_t n, float *samples)
     }
 }
 
-/** Analyse the clip again and again for `seconds`: the best seconds a clip, of at least three runs. */
-static double measure(tt_analyzer *a, const float *samples, float *mel, float *audio, float *tempogram,
-                      double seconds)
+/** What an analyzer works on. */
+typedef struct work {
+    tt_analyzer *analyzer;
+    float *samples, *mel, *audio, *tempogram;
+} work;
+
+static tt_status work_new(const tt_config *config, const tt_features_params *p, work *w)
+{
+    *w = (work){0};
+    TT_TRY(tt_analyzer_new(&config->audio, p, &w->analyzer));
+    int64_t n = tt_analyzer_samples(w->analyzer), frames = tt_analyzer_frames(w->analyzer);
+    TT_TRY(tt_alloc(n, sizeof(float), "a clip", &w->samples));
+    TT_TRY(tt_alloc(tt_analyzer_mels(w->analyzer) * frames, sizeof(float), "a mel", &w->mel));
+    TT_TRY(tt_alloc(tt_analyzer_columns(w->analyzer), sizeof(float), "features", &w->audio));
+    TT_TRY(tt_alloc(tt_analyzer_lags(w->analyzer), sizeof(float), "a tempogram", &w->tempogram));
+    play(&config->audio, n, w->samples);
+    return TT_OK;
+}
+
+static void work_free(work *w)
+{
+    free(w->samples);
+    free(w->mel);
+    free(w->audio);
+    free(w->tempogram);
+    tt_analyzer_free(w->analyzer);
+}
+
+enum { CLIPS = 32 }; /* of a run */
+
+/** Seconds of one run. */
+static double run_once(const work *w)
+{
+    double began = tt_now();
+    for (int i = 0; i < CLIPS; i++) {
+        tt_analyzer_clip(w->analyzer, w->samples, w->mel, w->audio);
+        tt_analyzer_tempogram(w->analyzer, w->tempogram);
+    }
+    return tt_now() - began;
+}
+
+/** The fastest of at least three runs, for `seconds`. */
+static double fastest(const work *w, double seconds)
 {
     double best = INFINITY, end = tt_now() + seconds;
-    for (int run = 0; run < 3 || tt_now() < end; run++) {
-        enum { CLIPS = 32 };
-        double began = tt_now();
-        for (int i = 0; i < CLIPS; i++) {
-            tt_analyzer_clip(a, samples, mel, audio);
-            tt_analyzer_tempogram(a, tempogram);
-        }
-        best = fmin(best, (tt_now() - began) / CLIPS);
+    for (int run = 0; run < 3 || tt_now() < end; run++) best = fmin(best, run_once(w));
+    return best;
+}
+
+static double total_of(const tt_phases *phases)
+{
+    double total = 0;
+    for (int i = 0; i < phases->n; i++) total += phases->phase[i].seconds;
+    return total;
+}
+
+/** Where the time of the fastest of some runs goes. */
+static tt_phases profile(const work *w)
+{
+    tt_phases best = {0};
+    for (int run = 0; run < 8; run++) {
+        tt_phases phases = {0};
+        tt_analyzer_time(w->analyzer, &phases);
+        run_once(w);
+        if (run == 0 || total_of(&phases) < total_of(&best)) best = phases;
     }
+    tt_analyzer_time(w->analyzer, NULL);
     return best;
 }
 
@@ -49,47 +102,26 @@ static void print_rate(const tt_comm *comm, const char *name, double clip_second
 
 static void print_profile(const tt_phases *phases, double music)
 {
-    double total = 0;
-    for (int i = 0; i < phases->n; i++) total += phases->phase[i].seconds;
+    double total = total_of(phases);
     for (int i = 0; i < phases->n; i++)
         printf("  %-10s %8.2f us per second of music, %4.1f %%\n", phases->phase[i].name,
                1e6 * phases->phase[i].seconds / music, 100 * phases->phase[i].seconds / total);
 }
 
-/** Measure one features.set; with a profile, of as many clips again. Collective. */
-static tt_status bench_set(const tt_comm *comm, const tt_config *config, const char *name, const char *set,
-                           double seconds, bool profile)
+/** Measure one features.set (NULL: that of the settings). Collective. */
+static tt_status bench_set(const tt_comm *comm, const tt_config *config, const char *name, char *set,
+                           double seconds)
 {
     tt_features_params p = config->features;
-    tt_analyzer *a;
-    float *samples = NULL, *mel = NULL, *audio = NULL, *tempogram = NULL;
-    if (set) p.set = (char *)set;
-    tt_status s = tt_agree(comm, tt_analyzer_new(&config->audio, &p, &a));
-    if (s != TT_OK) return s;
-    int64_t n = tt_analyzer_samples(a), columns = tt_analyzer_columns(a), lags = tt_analyzer_lags(a);
-    s = tt_alloc(n, sizeof *samples, "a clip", &samples);
-    if (s == TT_OK) s = tt_alloc(tt_analyzer_mels(a) * tt_analyzer_frames(a), sizeof *mel, "a mel", &mel);
-    if (s == TT_OK) s = tt_alloc(columns, sizeof *audio, "features", &audio);
-    if (s == TT_OK) s = tt_alloc(lags, sizeof *tempogram, "a tempogram", &tempogram);
-    s = tt_agree(comm, s);
+    work w;
+    if (set) p.set = set;
+    tt_status s = tt_agree(comm, work_new(config, &p, &w));
     if (s == TT_OK) {
-        float *to_mel = tt_analyzer_mels(a) > 0 ? mel : NULL, *to_audio = columns + lags > 0 ? audio : NULL;
-        play(&config->audio, n, samples);
-        print_rate(comm, name, config->audio.clip_seconds,
-                   measure(a, samples, to_mel, to_audio, tempogram, seconds));
-        tt_phases phases = {0};
-        tt_analyzer_time(a, &phases);
-        for (int i = 0; profile && i < 64; i++) {
-            tt_analyzer_clip(a, samples, to_mel, to_audio);
-            tt_analyzer_tempogram(a, tempogram);
-        }
-        if (profile && comm->rank == 0) print_profile(&phases, 64 * config->audio.clip_seconds);
+        print_rate(comm, name, CLIPS * config->audio.clip_seconds, fastest(&w, seconds));
+        tt_phases phases = profile(&w);
+        if (comm->rank == 0) print_profile(&phases, CLIPS * config->audio.clip_seconds);
     }
-    free(samples);
-    free(mel);
-    free(audio);
-    free(tempogram);
-    tt_analyzer_free(a);
+    work_free(&w);
     return s;
 }
 
@@ -98,8 +130,9 @@ static tt_status bench_features(const tt_comm *comm, const tt_config *config, do
     if (comm->rank == 0)
         printf("analysis of clips of %g s at %d Hz in memory, one thread, slowest of %d ranks\n",
                config->audio.clip_seconds, config->audio.sample_rate, comm->size);
-    TT_TRY(bench_set(comm, config, "features", NULL, seconds, true));
-    return bench_set(comm, config, "mel alone", "[mel]", seconds, true);
+    char mel_alone[] = "[mel]";
+    TT_TRY(bench_set(comm, config, "features", NULL, seconds));
+    return bench_set(comm, config, "mel alone", mel_alone, seconds);
 }
 
 tt_status cmd_bench(const tt_comm *comm, int argc, char **argv)

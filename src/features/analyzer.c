@@ -30,26 +30,28 @@ static void contrast_bands(tt_analyzer *a)
 
 static void list_features(tt_analyzer *a, const tt_features_params *p)
 {
-    const frame_feature all[FEATURES] = {
-        [ZERO_CROSSING_RATE] = {"zero_crossing_rate", 0, 1},
-        [RMS] = {"rms", 0, 1},
-        [CENTROID] = {"spectral_centroid", 0, 1},
-        [BANDWIDTH] = {"spectral_bandwidth", 0, 1},
-        [ROLLOFF] = {"spectral_rolloff", 0, 1},
-        [FLATNESS] = {"spectral_flatness", 0, 1},
-        [CONTRAST] = {"spectral_contrast", 0, a->n_contrast},
-        [MFCC] = {"mfcc", 0, a->n_mfcc},
-        [CHROMA] = {"chroma_stft", 0, TT_CHROMA},
-        [TONNETZ] = {"tonnetz", 0, TT_TONNETZ},
-        [ONSET] = {"onset_strength", 0, 1},
-        [FLUX] = {"spectral_flux", 0, 1},
+    const struct {
+        const char *name;
+        int bands;
+    } all[FEATURES] = {
+        [ZERO_CROSSING_RATE] = {"zero_crossing_rate", 1},
+        [RMS] = {"rms", 1},
+        [CENTROID] = {"spectral_centroid", 1},
+        [BANDWIDTH] = {"spectral_bandwidth", 1},
+        [ROLLOFF] = {"spectral_rolloff", 1},
+        [FLATNESS] = {"spectral_flatness", 1},
+        [CONTRAST] = {"spectral_contrast", a->n_contrast},
+        [MFCC] = {"mfcc", a->n_mfcc},
+        [CHROMA] = {"chroma_stft", TT_CHROMA},
+        [TONNETZ] = {"tonnetz", TT_TONNETZ},
+        [ONSET] = {"onset_strength", 1},
+        [FLUX] = {"spectral_flux", 1},
     };
     for (int f = 0; f < FEATURES; f++) {
-        a->feature[f] = all[f];
-        a->feature[f].row = a->rows;
-        a->feature[f].wanted = params_want(p, all[f].name);
+        bool wanted = params_want(p, all[f].name);
+        a->feature[f] = (frame_feature){all[f].name, a->rows, all[f].bands, wanted};
         a->rows += all[f].bands;
-        a->wanted += a->feature[f].wanted ? all[f].bands : 0;
+        a->wanted += wanted ? all[f].bands : 0;
     }
     a->mel_wanted = params_want(p, "mel");
     a->tempo_wanted = params_want(p, "tempo");
@@ -109,8 +111,7 @@ static tt_status make_room(tt_analyzer *a)
     TT_TRY(tt_alloc(a->rows * a->stride, sizeof(float), "frame features", &a->matrix));
     TT_TRY(tt_alloc(a->frames * width, sizeof(float), "frame features", &a->sorted));
     TT_TRY(tt_alloc(4 * width, sizeof(double), "statistics", &a->moments));
-    return tt_alloc(a->tempo_wanted ? tempo_room(a->frames, a->lags) : 0, sizeof(double), "a tempogram",
-                    &a->tempo);
+    return tempo_new(a);
 }
 
 /** Whether a feature is wanted that looks at single bins, and not at bands of the mel. */
@@ -226,21 +227,22 @@ void analyzer_phase(tt_analyzer *a, const char *name)
 void tt_analyzer_clip(tt_analyzer *a, const float *samples, float *mel, float *audio)
 {
     memcpy(a->padded + a->n_fft / 2, samples, (size_t)a->samples * sizeof *samples);
-    bool bins = audio && a->plan_wide;
+    bool rest = audio && (a->wanted > 0 || a->tempo_wanted);
     for (int64_t first = 0; first < a->frames; first += LANES) {
         analyzer_phase(a, "transform");
         spectrum_frames(a, first);
         analyzer_phase(a, "mel");
         frames_mel(a, first);
-        if (bins) analyzer_phase(a, "spectral");
-        if (bins) frames_spectral(a, first);
+        if (!rest || !a->plan_wide) continue;
+        analyzer_phase(a, "spectral");
+        frames_spectral(a, first);
     }
     analyzer_phase(a, "mel");
     float largest = frames_mel_db(a);
-    for (int64_t band = 0; mel && band < a->n_mels; band++)
+    for (int64_t band = 0; mel && band < tt_analyzer_mels(a); band++)
         for (int64_t t = 0; t < a->frames; t++)
             mel[band * a->frames + t] = a->mel_db[band * a->stride + t] - largest;
-    if (audio) analyse_whole(a, samples, audio);
+    if (rest) analyse_whole(a, samples, audio);
     analyzer_phase(a, NULL);
 }
 

@@ -46,7 +46,7 @@ static tt_status do_unit(worker *w, const tt_track *track, const unit *u, bool *
     if (tt_store_resumed(e->store)) {
         tt_phase(&w->phases, "resume");
         pthread_mutex_lock(&e->outside);
-        tt_status s = rows_unit_done(e->store, u, &done, &status);
+        tt_status s = rows_unit_done(&w->rows, u, &done, &status);
         pthread_mutex_unlock(&e->outside);
         TT_TRY(s);
     }
@@ -142,8 +142,7 @@ static tt_status worker_new(extractor *e, worker *w)
     *w = (worker){.e = e};
     TT_TRY(tt_analyzer_new(e->audio, e->features, &w->analyzer));
     TT_TRY(tt_alloc(tt_clip_samples(e->audio), sizeof *w->samples, "a clip", &w->samples));
-    return rows_new(e->store, &e->outside, &w->phases, e->features->n_mels * tt_analyzer_frames(w->analyzer),
-                    tt_analyzer_columns(w->analyzer), &w->rows);
+    return rows_new(e->store, &e->outside, &w->phases, rows_shape(w->analyzer, e->features), &w->rows);
 }
 
 static void worker_free(worker *w)

@@ -7,25 +7,28 @@
 #include <math.h>
 #include <stdlib.h>
 
-static tt_status create(extractor *e, const tt_analyzer *analyzer, const tt_provenance *provenance,
-                        const char *output)
+static tt_status create(extractor *e, const tt_provenance *provenance, const char *output)
 {
-    int64_t n = e->plan.all.clips, frames = tt_analyzer_frames(analyzer),
-            columns = tt_analyzer_columns(analyzer);
+    row_shape shape = rows_shape(e->analyzer, e->features);
+    int64_t n = e->plan.all.clips, frames = tt_analyzer_frames(e->analyzer);
     /* one checksum per row: the journal of what is done, at any granularity of work */
-    const tt_column all[] = {
+    tt_column column[8] = {
         {"/clip/track", TT_I64, 1, {n}, 0, 1},
         {"/clip/start", TT_F64, 1, {n}, 0, 1},
         {"/clip/status", TT_I32, 1, {n}, 0, 1},
-        {"/mel", TT_F32, 3, {n, e->features->n_mels, frames}, 0, 1},
-        {"/audio", TT_F32, 2, {n, columns}, 0, 1},
         {"/unit/status", TT_I32, 1, {e->plan.all.units}, 0, 1},
         {"/unit/message", TT_TEXT, 1, {e->plan.all.units}, MESSAGE_BYTES, 1},
     };
-    return tt_store_create(e->comm, output, provenance, all, sizeof all / sizeof *all, &e->store);
+    int columns = 5;
+    if (shape.mel > 0)
+        column[columns++] =
+            (tt_column){"/mel", shape.half ? TT_F16 : TT_F32, 3, {n, e->features->n_mels, frames}, 0, 1};
+    if (shape.audio > 0) column[columns++] = (tt_column){"/audio", TT_F32, 2, {n, shape.audio}, 0, 1};
+    if (shape.lags > 0) column[columns++] = (tt_column){"/clip/tempogram", TT_F32, 2, {n, shape.lags}, 0, 1};
+    return tt_store_create(e->comm, output, provenance, column, columns, &e->store);
 }
 
-static tt_status describe(const extractor *e, const tt_analyzer *analyzer)
+static tt_status describe_mel(const extractor *e)
 {
     const tt_features_params *p = e->features;
     const struct {
@@ -45,9 +48,19 @@ static tt_status describe(const extractor *e, const tt_analyzer *analyzer)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         TT_TRY(tt_store_set_number(e->store, "/mel", numbers[i].name, numbers[i].value));
     TT_TRY(tt_store_set_text(e->store, "/mel", "mel_scale", p->mel_scale));
-    TT_TRY(tt_store_set_text(e->store, "/mel", "unit", "dB relative to the clip's maximum"));
-    return tt_store_set_names(e->store, "/audio", "names", tt_analyzer_names(analyzer),
-                              (int)tt_analyzer_columns(analyzer));
+    TT_TRY(tt_store_set_text(e->store, "/mel", "mel_norm", p->mel_norm ? p->mel_norm : "slaney"));
+    return tt_store_set_text(e->store, "/mel", "unit", "dB relative to the clip's maximum");
+}
+
+static tt_status describe(const extractor *e)
+{
+    row_shape shape = rows_shape(e->analyzer, e->features);
+    if (shape.mel > 0) TT_TRY(describe_mel(e));
+    if (shape.lags > 0)
+        TT_TRY(
+            tt_store_set_text(e->store, "/track/tempo", "unit", "beats per minute, 0 where there is none"));
+    if (shape.audio == 0) return TT_OK;
+    return tt_store_set_names(e->store, "/audio", "names", tt_analyzer_names(e->analyzer), (int)shape.audio);
 }
 
 static void say(const extractor *e, const extract_counts *c, double seconds)
@@ -81,7 +94,7 @@ static tt_status judge(const extractor *e, const extract_counts *c)
 }
 
 /** From the created store to the published file; frees the store. */
-static tt_status fill(extractor *e, const tt_analyzer *analyzer)
+static tt_status fill(extractor *e)
 {
     double began = tt_now();
     extract_counts counts = {0};
@@ -91,7 +104,7 @@ static tt_status fill(extractor *e, const tt_analyzer *analyzer)
     say(e, &counts, tt_now() - began);
     TT_TRY(judge(e, &counts));
     TT_TRY(outcome_failures(e));
-    TT_TRY(describe(e, analyzer));
+    TT_TRY(describe(e));
     tt_store *store = e->store;
     e->store = NULL;
     return tt_store_publish(store, e->phases, TT_OK);
@@ -116,14 +129,14 @@ static tt_status allowance(extractor *e, double max_failures)
     return TT_OK;
 }
 
-static tt_status extract(extractor *e, const tt_analyzer *analyzer, double max_failures,
-                         const tt_provenance *provenance, const char *output)
+static tt_status extract(extractor *e, double max_failures, const tt_provenance *provenance,
+                         const char *output)
 {
     tt_phase(e->phases, "plan");
     TT_TRY(plan_make(e->comm, e->audio, e->manifest, &e->plan));
     TT_TRY(allowance(e, max_failures));
-    TT_TRY(create(e, analyzer, provenance, output));
-    return fill(e, analyzer);
+    TT_TRY(create(e, provenance, output));
+    return fill(e);
 }
 
 tt_status tt_extract(const tt_comm *comm, const tt_audio_params *audio, const tt_features_params *features,
@@ -132,10 +145,12 @@ tt_status tt_extract(const tt_comm *comm, const tt_audio_params *audio, const tt
 {
     tt_phases phases = {0};
     extractor e = {.comm = comm, .audio = audio, .features = features, .phases = &phases};
-    tt_analyzer *analyzer = NULL; /* for the shape of the rows */
+    tt_analyzer *analyzer = NULL;
     TT_TRY(tt_agree(comm, tt_analyzer_new(audio, features, &analyzer)));
+    e.analyzer = analyzer;
+    if (comm->rank == 0) tt_analyzer_warn(analyzer);
     tt_status s = tt_store_open(comm, manifest, &e.manifest);
-    if (s == TT_OK) s = extract(&e, analyzer, max_failures, provenance, output);
+    if (s == TT_OK) s = extract(&e, max_failures, provenance, output);
     tt_analyzer_free(analyzer);
     tt_store_close(e.store);
     tt_store_close(e.manifest);

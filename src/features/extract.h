@@ -100,26 +100,36 @@ void deal_free(deal *d);
 
 /* rows.c */
 
+/** Numbers in a row of /mel, /audio, /clip/tempogram; 0 for what features.set leaves out. */
+typedef struct row_shape {
+    int64_t mel, audio, lags;
+    bool half; /**< /mel is half floats */
+} row_shape;
+
 /** Rows gathered by one thread until a write is worth while: clips, and the units they end. A unit's own row
  * is written after those of its clips: it is the mark that the unit is done. */
 typedef struct row_buffer {
     tt_store *store;          /**< not owned */
     pthread_mutex_t *outside; /**< held while HDF5 and MPI are called; not owned */
     tt_phases *phases;        /**< not owned */
-    int64_t mel, audio;       /**< floats per row */
-    int64_t room;             /**< clips, and units, that fit */
-    int64_t first, n;         /**< clips held: rows [first, first + n) */
+    row_shape shape;
+    int64_t room;     /**< clips, and units, that fit */
+    int64_t first, n; /**< clips held: rows [first, first + n) */
     int64_t *track;
     double *start;
     int32_t *status;
-    float *mels, *audios;
+    float *mels, *audios, *tempograms;
+    uint16_t *halves; /**< for what is written of mels as half floats, else NULL */
     int64_t first_unit, n_units;
     int32_t *unit_status;
     char (*message)[MESSAGE_BYTES];
 } row_buffer;
 
-/** Allocate for rows of `mel` and `audio` floats. Free with rows_free(), also after a failure. */
-tt_status rows_new(tt_store *store, pthread_mutex_t *outside, tt_phases *phases, int64_t mel, int64_t audio,
+/** The rows that an analyzer makes. */
+row_shape rows_shape(const tt_analyzer *analyzer, const tt_features_params *features);
+
+/** Allocate for rows of a shape. Free with rows_free(), also after a failure. */
+tt_status rows_new(tt_store *store, pthread_mutex_t *outside, tt_phases *phases, row_shape shape,
                    row_buffer *out);
 void rows_free(row_buffer *rows);
 
@@ -136,7 +146,7 @@ tt_status rows_flush(row_buffer *rows);
 void rows_message(const char *text, char out[MESSAGE_BYTES]);
 
 /** Whether an earlier attempt has finished a unit; then *status is its status. */
-tt_status rows_unit_done(tt_store *store, const unit *u, bool *done, int32_t *status);
+tt_status rows_unit_done(const row_buffer *rows, const unit *u, bool *done, int32_t *status);
 
 /* pulse.c */
 
@@ -174,6 +184,7 @@ typedef struct extractor {
     const tt_comm *comm;
     const tt_audio_params *audio;
     const tt_features_params *features;
+    const tt_analyzer *analyzer; /**< for the shape of the rows; not owned */
     tt_phases *phases;
     tt_store *manifest, *store;
     extract_plan plan;
@@ -217,6 +228,21 @@ const char *track_reason(const tt_track *track);
 
 /** Whether a unit of this status says that its whole track failed; true for one unit of a track at most. */
 bool unit_fails_track(const unit *u, int32_t status);
+
+/* beats.c */
+
+/** Tempograms of clips, read in pieces from first to last; zero-initialise before use. */
+typedef struct beats {
+    int64_t first, n; /**< rows held */
+    float *rows;      /**< [n, lags] */
+    double *sum;      /**< [lags] */
+} beats;
+
+/** Tempo of the track whose clips are rows [first, first + n) with these states [n]: that of the mean
+ * tempogram of its valid clips, 0 without one. Rows are asked for in ascending order. */
+tt_status beats_tempo(beats *b, const extractor *e, int64_t first, int64_t n, const int32_t *status,
+                      float *tempo);
+void beats_free(beats *b);
 
 /* outcome.c */
 

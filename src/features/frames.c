@@ -238,7 +238,7 @@ float *frames_row(const tt_analyzer *a, feature_id id)
 static bool any_wanted(const tt_analyzer *a, feature_id first, feature_id last)
 {
     bool any = false;
-    for (int id = first; id <= (int)last; id++) any |= a->feature[id].wanted;
+    for (feature_id id = first; id <= last; id++) any |= a->feature[id].wanted;
     return any;
 }
 

@@ -103,7 +103,6 @@ tt_status params_check(const tt_audio_params *audio, const tt_features_params *p
 /** Whether features.set has `feature`. */
 bool params_want(const tt_features_params *p, const char *feature);
 
-bool params_half(const tt_features_params *p); /**< mel_dtype f16 */
 bool params_htk(const tt_features_params *p);  /**< mel_scale htk */
 bool params_norm(const tt_features_params *p); /**< mel_norm slaney */
 
@@ -152,7 +151,7 @@ void statistics_rows(tt_analyzer *a, float *out);
 /** Frames of the tempogram's window, as librosa.feature.tempo has it: ac_size 8 s. */
 int tempo_lags(int sample_rate, int hop);
 
-/** Doubles of work space for `frames` and `lags`. */
-int64_t tempo_room(int64_t frames, int lags);
+/** Make a->tempo, if tempo is wanted. */
+tt_status tempo_new(tt_analyzer *a);
 
 #endif

@@ -121,6 +121,7 @@ typedef struct chunk {
     int32_t *units, *clips;         /**< status of its units and clips */
     int32_t *status;                /**< [h.n] */
     char (*message)[MESSAGE_BYTES]; /**< [h.n] */
+    float *tempo;                   /**< [h.n] */
 } chunk;
 
 static tt_status chunk_read(extractor *e, chunk *c, int64_t n)
@@ -134,6 +135,7 @@ static tt_status chunk_read(extractor *e, chunk *c, int64_t n)
     TT_TRY(read_status(e->store, "/unit/status", c->before.units, units, &c->units));
     TT_TRY(read_status(e->store, "/clip/status", c->before.clips, clips, &c->clips));
     TT_TRY(tt_alloc(n, sizeof *c->status, "status of tracks", &c->status));
+    TT_TRY(tt_alloc(n, sizeof *c->tempo, "tempo of tracks", &c->tempo));
     return tt_alloc(n, sizeof *c->message, "status of tracks", &c->message);
 }
 
@@ -144,6 +146,7 @@ static void chunk_free(chunk *c)
     free(c->clips);
     free(c->status);
     free(c->message);
+    free(c->tempo);
 }
 
 static void count_track(const verdict *v, const tally *t, extract_counts *counts)
@@ -155,8 +158,13 @@ static void count_track(const verdict *v, const tally *t, extract_counts *counts
     counts->valid += t->valid;
 }
 
+static bool has_tempo(const extractor *e)
+{
+    return tt_analyzer_lags(e->analyzer) > 0;
+}
+
 /** Conclude the tracks of a chunk; c->before moves on behind it. */
-static tt_status chunk_conclude(extractor *e, chunk *c, extract_counts *counts)
+static tt_status chunk_conclude(extractor *e, chunk *c, beats *b, extract_counts *counts)
 {
     const int32_t *units = c->units, *clips = c->clips;
     for (int64_t i = 0; i < c->h.n; i++) {
@@ -166,6 +174,7 @@ static tt_status chunk_conclude(extractor *e, chunk *c, extract_counts *counts)
         TT_TRY(shape.clips > 0
                    ? conclude(e->store, c->h.seconds[i], c->before.units, units, shape.units, &t, &v)
                    : note(e, c->before.tracks, c->h.status[i], c->h.seconds[i], &v));
+        if (has_tempo(e)) TT_TRY(beats_tempo(b, e, c->before.clips, shape.clips, clips, &c->tempo[i]));
         c->status[i] = v.status;
         rows_message(v.message, c->message[i]);
         count_track(&v, &t, counts);
@@ -177,7 +186,7 @@ static tt_status chunk_conclude(extractor *e, chunk *c, extract_counts *counts)
     return TT_OK;
 }
 
-static tt_status conclude_share(extractor *e, extract_counts *counts)
+static tt_status conclude_share(extractor *e, beats *b, extract_counts *counts)
 {
     enum { CHUNK = 1024 };
     extent before = e->plan.before;
@@ -185,7 +194,8 @@ static tt_status conclude_share(extractor *e, extract_counts *counts)
         int64_t first = before.tracks, left = e->plan.share.end - first, n = left < CHUNK ? left : CHUNK;
         chunk c = {.before = before};
         tt_status s = chunk_read(e, &c, n);
-        if (s == TT_OK) s = chunk_conclude(e, &c, counts);
+        if (s == TT_OK) s = chunk_conclude(e, &c, b, counts);
+        if (s == TT_OK && has_tempo(e)) s = tt_store_write(e->store, "/track/tempo", first, n, c.tempo);
         if (s == TT_OK) s = tt_store_write(e->store, "/track/message", first, n, c.message);
         if (s == TT_OK) s = tt_store_write(e->store, "/track/status", first, n, c.status);
         before = c.before;
@@ -201,12 +211,16 @@ tt_status outcome_tracks(extractor *e, extract_counts *counts)
     const tt_column columns[] = {
         {"/track/status", TT_I32, 1, {plan->all.tracks}, 0, 1},
         {"/track/message", TT_TEXT, 1, {plan->all.tracks}, MESSAGE_BYTES, 1},
+        {"/track/tempo", TT_F32, 1, {plan->all.tracks}, 0, 1},
     };
     extract_counts mine = {0};
     /* adding a column closes the file on all ranks and opens it: from here on each sees what others have
      * written */
-    for (int i = 0; i < 2; i++) TT_TRY(tt_store_add_column(e->store, &columns[i]));
-    TT_TRY(tt_agree(e->comm, conclude_share(e, &mine)));
+    for (int i = 0; i < 2 + has_tempo(e); i++) TT_TRY(tt_store_add_column(e->store, &columns[i]));
+    beats b = {0};
+    tt_status s = conclude_share(e, &b, &mine);
+    beats_free(&b);
+    TT_TRY(tt_agree(e->comm, s));
     *counts = (extract_counts){.found = plan->all.tracks, .clips = plan->all.clips};
     counts->read = tt_sum_i64(e->comm, mine.read);
     counts->no_audio = tt_sum_i64(e->comm, mine.no_audio);

@@ -34,7 +34,7 @@ bool params_want(const tt_features_params *p, const char *feature)
     return has_word(set, feature, strlen(feature)) || has_word(set, "all", 3);
 }
 
-bool params_half(const tt_features_params *p)
+bool tt_features_half(const tt_features_params *p)
 {
     return strcmp(or_default(p->mel_dtype, "f32"), "f16") == 0;
 }

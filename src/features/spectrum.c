@@ -145,6 +145,8 @@ static tt_status tables_wide(tt_analyzer *a)
 tt_status spectrum_new(tt_analyzer *a, bool wide)
 {
     a->pitch = ((wide ? a->bins : a->n_fft) + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
+    /* rows a whole page apart would meet in the same lines of the cache */
+    if (a->pitch % 1024 == 0) a->pitch += 2 * LANES;
     TT_TRY(tt_alloc(a->pitch * LANES, sizeof(float), "spectra", &a->transform));
     TT_TRY(tt_alloc(a->pitch * LANES, sizeof(float), "spectra", &a->power));
     TT_TRY(wide ? tables_wide(a) : tables(a));

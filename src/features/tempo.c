@@ -10,6 +10,8 @@
  * operations for each pair of frames instead of a Fourier transform for each window. */
 #include "features/internal.h"
 
+#include "tutti/memory.h"
+
 #include <float.h>
 #include <math.h>
 
@@ -28,23 +30,24 @@ typedef struct tempo_space {
 } tempo_space;
 
 /** n values and a margin, whole vectors. */
-static double *carve(double **at, int64_t n)
+static double *carve(double *room, int64_t *used, int64_t n)
 {
-    double *part = *at;
-    *at += (n + 2 * LANES - 1) / LANES * LANES;
+    double *part = room ? room + *used : NULL;
+    *used += (n + 2 * LANES - 1) / LANES * LANES;
     return part;
 }
 
+/** Carve `room`, if it is not NULL. @return how many numbers it must hold */
 static int64_t lay_out(int64_t frames, int lags, double *room, tempo_space *s)
 {
-    double *at = room;
+    int64_t used = 0;
     *s = (tempo_space){.frames = frames, .window = lags, .padded = frames + lags / 2 * 2};
     s->sums = s->window + s->padded + 1;
-    s->x = carve(&at, s->padded);
-    for (int k = 0; k < TERMS; k++) s->wave[k] = carve(&at, s->padded);
-    for (int k = 0; k < TERMS; k++) s->high[k] = carve(&at, s->sums);
-    for (int k = 0; k < TERMS; k++) s->low[k] = carve(&at, s->sums);
-    return at - room;
+    s->x = carve(room, &used, s->padded);
+    for (int k = 0; k < TERMS; k++) s->wave[k] = carve(room, &used, s->padded);
+    for (int k = 0; k < TERMS; k++) s->high[k] = carve(room, &used, s->sums);
+    for (int k = 0; k < TERMS; k++) s->low[k] = carve(room, &used, s->sums);
+    return used;
 }
 
 int tempo_lags(int sample_rate, int hop)
@@ -53,14 +56,29 @@ int tempo_lags(int sample_rate, int hop)
     return lags > 1 ? lags : 1;
 }
 
-int64_t tempo_room(int64_t frames, int lags)
+static void make_waves(tempo_space *s)
 {
-    tempo_space s;
-    static double none[1];
-    return lay_out(frames, lags, none, &s);
+    for (int64_t i = 0; i < s->padded; i++) {
+        double angle = 2 * M_PI * (double)(i % s->window) / (double)s->window;
+        s->wave[0][i] = 1;
+        s->wave[1][i] = cos(angle);
+        s->wave[2][i] = sin(angle);
+        s->wave[3][i] = cos(2 * angle);
+        s->wave[4][i] = sin(2 * angle);
+    }
 }
 
-/** numpy.pad(onset, window / 2, mode="linear_ramp"), and the waves. */
+tt_status tempo_new(tt_analyzer *a)
+{
+    tempo_space s;
+    if (!a->tempo_wanted) return TT_OK;
+    TT_TRY(tt_alloc(lay_out(a->frames, a->lags, NULL, &s), sizeof *a->tempo, "a tempogram", &a->tempo));
+    lay_out(a->frames, a->lags, a->tempo, &s);
+    make_waves(&s);
+    return TT_OK;
+}
+
+/** numpy.pad(onset, window / 2, mode="linear_ramp"). */
 static void fill(tempo_space *s, const float *onset)
 {
     int64_t side = s->window / 2;
@@ -71,14 +89,6 @@ static void fill(tempo_space *s, const float *onset)
     }
     for (int64_t t = 0; t < s->frames; t++) s->x[side + t] = (double)onset[t];
     while (s->begin < s->padded - 1 && s->x[s->begin] == 0) s->begin++;
-    for (int64_t i = 0; i < s->padded; i++) {
-        double angle = 2 * M_PI * (double)(i % s->window) / (double)s->window;
-        s->wave[0][i] = 1;
-        s->wave[1][i] = cos(angle);
-        s->wave[2][i] = sin(angle);
-        s->wave[3][i] = cos(2 * angle);
-        s->wave[4][i] = sin(2 * angle);
-    }
 }
 
 /** Energy of n values under the window. */

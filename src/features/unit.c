@@ -100,8 +100,10 @@ static tt_status write_clip(worker *w, const unit *u, int64_t i, const float *sa
     w->e->pulse.done++;
     if (!tt_track_status_valid(status)) return TT_OK;
     tt_phase(&w->phases, "features");
-    tt_analyzer_clip(w->analyzer, samples, w->rows.mels + slot * w->rows.mel,
-                     w->rows.audios + slot * w->rows.audio);
+    const row_shape *shape = &w->rows.shape;
+    tt_analyzer_clip(w->analyzer, samples, w->rows.mels + slot * shape->mel,
+                     w->rows.audios + slot * shape->audio);
+    tt_analyzer_tempogram(w->analyzer, w->rows.tempograms + slot * shape->lags);
     w->analysed++;
     return TT_OK;
 }

@@ -89,13 +89,27 @@ static tt_status read_names(const char *file, tt_store *store, part *p)
     return TT_OK;
 }
 
+/** Collective. */
+static tt_status need_audio(const char *features, tt_store *store)
+{
+    tt_column audio;
+    bool found;
+    TT_TRY(tt_store_column(store, "/audio", &audio, &found));
+    if (found) return TT_OK;
+    return tt_fail(TT_ERR_INPUT,
+                   "%s has no /audio to fuse: add frame features (mfcc, spectral_contrast, ... or all) to "
+                   "features.set and extract again",
+                   features);
+}
+
 static tt_status read_features(const tt_comm *comm, const char *features, hybrid *h)
 {
     char *spec = NULL;
     tt_store *store = NULL;
     tt_status s = tt_agree(comm, tt_format(&spec, "%s:/audio", features));
-    if (s == TT_OK) s = tt_matrix_read(comm, spec, NULL, &h->audio.x);
     if (s == TT_OK) s = tt_store_open(comm, features, &store);
+    if (s == TT_OK) s = need_audio(features, store);
+    if (s == TT_OK) s = tt_matrix_read(comm, spec, NULL, &h->audio.x);
     if (s == TT_OK) s = tt_agree(comm, read_names(features, store, &h->audio));
     if (s == TT_OK) s = clip_track_read(&h->audio.x, store, &h->clips);
     if (s == TT_OK && !h->clips.found)

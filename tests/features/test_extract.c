@@ -117,6 +117,7 @@ static void *read_all(tt_store *store, const char *name, size_t *bytes)
     assert_true(found);
     size_t size = column.type == TT_TEXT                           ? (size_t)column.text_bytes
                   : column.type == TT_F32 || column.type == TT_I32 ? 4
+                  : column.type == TT_F16                          ? 2
                                                                    : 8;
     for (int d = 0; d < column.n_dims; d++) size *= (size_t)column.dims[d];
     void *data;
@@ -128,20 +129,25 @@ static void *read_all(tt_store *store, const char *name, size_t *bytes)
 
 static void assert_same_file(const char *one, const char *other)
 {
-    static const char *const columns[] = {
-        "/clip/track",   "/clip/start",    "/clip/status",   "/mel",           "/audio",
-        "/track/status", "/track/message", "/failures/path", "/failures/code", "/failures/message"};
     tt_store *a, *b;
+    char **names, **others;
+    int n_names, n_others;
     assert_ok(tt_store_open(&world, one, &a));
     assert_ok(tt_store_open(&world, other, &b));
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+    assert_ok(tt_store_list(a, &names, &n_names));
+    assert_ok(tt_store_list(b, &others, &n_others));
+    assert_int_equal(n_names, n_others);
+    for (int i = 0; i < n_names; i++) {
         size_t n, m;
-        void *x = read_all(a, columns[i], &n), *y = read_all(b, columns[i], &m);
+        assert_string_equal(names[i], others[i]);
+        void *x = read_all(a, names[i], &n), *y = read_all(b, names[i], &m);
         assert_int_equal(n, m);
-        if (memcmp(x, y, n) != 0) fail_msg("%s differs between %s and %s", columns[i], one, other);
+        if (memcmp(x, y, n) != 0) fail_msg("%s differs between %s and %s", names[i], one, other);
         free(x);
         free(y);
     }
+    free(names);
+    free(others);
     tt_store_close(a);
     tt_store_close(b);
 }
@@ -210,6 +216,20 @@ static void rows_say_what_they_are(void **state)
     assert_int_equal(n_names, columns);
     assert_string_equal(names[0], "zero_crossing_rate_mean");
     free(names);
+    float *tempo = read_all(store, "/track/tempo", &bytes);
+    assert_int_equal(bytes / sizeof *tempo, TRACKS);
+    for (int t = 0; t < TRACKS; t++) {
+        /* silence has none; else a lag's: 60 x frames per second / lag */
+        bool sounds = valid[t] > 0 && clips[t] != 3;
+        if (clips[t] != 3) assert_int_equal(tempo[t] > 0, sounds);
+        if (tempo[t] > 0) {
+            double lag = 60 * 8000.0 / 256 / (double)tempo[t];
+            assert_near(lag, rint(lag), 1e-3);
+            assert_true(tempo[t] < 320);
+        }
+    }
+    assert_near(tempo[6], 0, 0);
+    free(tempo);
     void *owned[] = {track, start, status, mel, row};
     for (int i = 0; i < 5; i++) free(owned[i]);
     tt_store_close(store);
@@ -239,6 +259,72 @@ static void failures_are_listed(void **state)
     free(code);
     free(path);
     free(message);
+    tt_store_close(store);
+}
+
+static bool has(tt_store *store, const char *name, tt_column *column)
+{
+    bool found;
+    assert_ok(tt_store_column(store, name, column, &found));
+    return found;
+}
+
+/** Tempo of a track is that of the mean of its clips' tempograms, whoever owned them. */
+static void tempo_is_of_the_mean(void **state)
+{
+    (void)state;
+    tt_store *store;
+    assert_ok(tt_store_open(&world, scratch("all.h5"), &store));
+    size_t bytes;
+    float *tempogram = read_all(store, "/clip/tempogram", &bytes),
+          *tempo = read_all(store, "/track/tempo", &bytes);
+    enum { LAGS = 250, CLIPS = 9 }; /* of the first track */
+    double mean[LAGS] = {0};
+    for (int i = 0; i < CLIPS * LAGS; i++) mean[i % LAGS] += (double)tempogram[i] / CLIPS;
+    assert_near(mean[0], 1, 1e-5);
+    assert_near(tempo[0], tt_tempo(mean, LAGS, 8000.0 / 256), 1e-3);
+    free(tempogram);
+    free(tempo);
+    tt_store_close(store);
+}
+
+/** features.set leaves out what it does not name, and a mel of half floats is the same mel. */
+static void sets_and_half_floats(void **state)
+{
+    (void)state;
+    char manifest[1024], output[1024], whole[1024];
+    snprintf(manifest, sizeof manifest, "%s", scratch("manifest.h5"));
+    snprintf(output, sizeof output, "%s", scratch("mel.h5"));
+    snprintf(whole, sizeof whole, "%s", scratch("all.h5"));
+    tt_features_params p = features;
+    p.set = "[mel]";
+    p.mel_dtype = "f16";
+    assert_ok(tt_extract(&world, &audio, &p, 1.0, &provenance, manifest, output));
+    tt_store *store, *all;
+    tt_column mel, none;
+    assert_ok(tt_store_open(&world, output, &store));
+    assert_ok(tt_store_open(&world, whole, &all));
+    assert_true(has(store, "/mel", &mel));
+    assert_int_equal(mel.type, TT_F16);
+    assert_false(has(store, "/audio", &none) || has(store, "/clip/tempogram", &none) ||
+                 has(store, "/track/tempo", &none));
+    size_t bytes;
+    float *wanted = read_all(all, "/mel", &bytes), *got;
+    assert_ok(tt_alloc((int64_t)bytes, 1, "mel", &got));
+    assert_ok(tt_store_read(store, "/mel", 0, mel.dims[0], TT_F32, got));
+    /* half a step of a half float above -128 is 0.03 dB; the transform differs too, below 0.01 dB */
+    for (size_t i = 0; i < bytes / sizeof *got; i++) assert_near(got[i], wanted[i], 0.045);
+    free(wanted);
+    free(got);
+    tt_store_close(store);
+    tt_store_close(all);
+    p.set = "[tempo, rms]";
+    snprintf(output, sizeof output, "%s", scratch("tempo.h5"));
+    assert_ok(tt_extract(&world, &audio, &p, 1.0, &provenance, manifest, output));
+    assert_ok(tt_store_open(&world, output, &store));
+    assert_false(has(store, "/mel", &none));
+    assert_true(has(store, "/audio", &none) && none.dims[1] == 7);
+    assert_true(has(store, "/track/tempo", &none));
     tt_store_close(store);
 }
 
@@ -297,6 +383,8 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(rows_do_not_show_the_ranks),
     cmocka_unit_test(rows_say_what_they_are),
     cmocka_unit_test(failures_are_listed),
+    cmocka_unit_test(tempo_is_of_the_mean),
+    cmocka_unit_test(sets_and_half_floats),
     cmocka_unit_test(a_stopped_run_goes_on),
     cmocka_unit_test(nothing_to_extract_is_an_error),
     cmocka_unit_test(a_signal_stops_it),
