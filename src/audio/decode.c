@@ -193,8 +193,11 @@ static tt_track_status judge_end(const tt_audio *a)
     int64_t missing = s->info.frames == SF_COUNT_MAX ? 0 : s->info.frames - a->decoded;
     bool ogg = (s->info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_OGG;
     int64_t slack = s->rough ? 3 * 1152 + s->info.frames / 200 : ogg ? 4096 : 0;
+    if (flac_goes_on(s->src)) s->src->cut = "another stream follows, which is not decoded,";
     if (a->decoded > 0 && missing <= slack && !gave_up(s) && !s->src->cut) return TT_TRACK_OK;
-    const char *why = s->src->error ? strerror(s->src->error) : "the data ends early or is damaged";
+    const char *why = s->src->error ? strerror(s->src->error)
+                      : s->src->cut ? s->src->cut
+                                    : "the data ends early or is damaged";
     if (missing > 0)
         tt_fail(TT_ERR_INPUT, "%s: %s after %.2f s of %.2f s", s->src->name, why,
                 (double)a->decoded / a->from, (double)a->frames / a->to);

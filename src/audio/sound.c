@@ -16,10 +16,15 @@ static sf_count_t get_length(void *user)
     return ((source *)user)->bytes;
 }
 
+static int64_t zeros_behind(const source *src)
+{
+    return src->opening ? src->pretend : 0;
+}
+
 static sf_count_t seek(sf_count_t offset, int whence, void *user)
 {
     source *src = user;
-    int64_t base = whence == SEEK_CUR ? src->at : whence == SEEK_END ? src->bytes : 0, at;
+    int64_t base = whence == SEEK_CUR ? src->at : whence == SEEK_END ? src->bytes + zeros_behind(src) : 0, at;
     if (__builtin_add_overflow(base, (int64_t)offset, &at) || at < 0) return -1;
     return src->at = at;
 }
@@ -29,6 +34,10 @@ static sf_count_t read_bytes(void *data, sf_count_t n, void *user)
     source *src = user;
     int64_t got = source_peek(src, src->at, data, n);
     src->at += got;
+    if (got == 0 && zeros_behind(src) > 0) { /* not sought by the decoder but for a tag at the end */
+        memset(data, 0, (size_t)n);
+        return n;
+    }
     return got;
 }
 
@@ -79,9 +88,11 @@ static SNDFILE *open_decoder(source *src, SF_INFO *info)
 {
     SF_VIRTUAL_IO io = {
         .get_filelen = get_length, .seek = seek, .read = read_bytes, .write = write_nothing, .tell = tell};
+    src->opening = true;
     hush();
     SNDFILE *file = sf_open_virtual(&io, SFM_READ, info, src);
     unhush();
+    src->opening = false;
     return file;
 }
 
@@ -115,7 +126,7 @@ static tt_track_status judge_header(sound *s)
     if (s->rough && !mpeg_has_length(s->src)) info->frames = SF_COUNT_MAX;
     s->unknown = info->frames / FRAMES_PER_BYTE_MAX > s->src->bytes;
     if (!s->src->cut) return TT_TRACK_OK;
-    tt_fail(TT_ERR_INPUT, "%s: ends before its header says", s->src->name);
+    tt_fail(TT_ERR_INPUT, "%s: %s", s->src->name, s->src->cut);
     return TT_TRACK_TRUNCATED;
 }
 

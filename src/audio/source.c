@@ -32,7 +32,7 @@ static tt_track_status find_window(const tt_track *track, source *src)
         src->begin = track->offset;
         int64_t there = track->offset >= 0 && track->offset < size ? size - track->offset : 0;
         src->bytes = track->bytes < there ? track->bytes : there;
-        src->cut = src->bytes < track->bytes;
+        if (src->bytes < track->bytes) src->cut = "the shard ends within it";
     }
     if (src->bytes > 0) return TT_TRACK_OK;
     tt_fail(TT_ERR_INPUT, "%s: the file is empty", src->name);
@@ -87,6 +87,16 @@ static void fill_buffer(source *src, int64_t at)
     }
 }
 
+/* Music at another sample rate would be decoded as if it had the first: it ends there. */
+static void watch_buffer(source *src)
+{
+    int64_t at = flac_watch_bytes(&src->watch, src->buffer, src->buffer_n);
+    if (at < 0) return;
+    src->buffer_n = at;
+    src->bytes = src->buffer_at + at;
+    src->cut = "the sample rate changes within the stream";
+}
+
 static void apply_patch(const source *src, int64_t at, unsigned char *data, int64_t n)
 {
     for (int64_t i = 0; src->patch_at >= 0 && i < src->patch_n; i++) {
@@ -102,6 +112,7 @@ int64_t source_peek(source *src, int64_t at, void *data, int64_t n)
         int64_t from = at + got - src->buffer_at;
         if (from < 0 || from >= src->buffer_n) {
             fill_buffer(src, at + got);
+            watch_buffer(src);
             from = 0;
             if (src->buffer_n == 0) break;
         }

@@ -2,6 +2,8 @@
 #ifndef TUTTI_AUDIO_SOURCE_H
 #define TUTTI_AUDIO_SOURCE_H
 
+#include "streams.h"
+
 #include "tutti/audio.h"
 
 enum { SOURCE_BUFFER = 65536 };
@@ -10,15 +12,18 @@ typedef struct source {
     int fd;               /**< -1 if closed */
     int64_t begin, bytes; /**< of the audio within the file */
     int64_t at;           /**< the next byte to read, from begin */
-    bool cut;             /**< the audio ends before its container says (see container_check) */
-    int error;            /**< errno of the last read that failed, or 0 */
-    double deadline;      /**< tt_now() when patience ends; 0 for never */
-    bool late;            /**< it has ended: nothing more is read */
-    int64_t patch_at;     /**< where `patch` stands instead of what the file says; -1 for nowhere */
-    int patch_n;          /**< bytes of it */
+    const char *cut;      /**< why the audio is not whole (see container_check); NULL if it is */
+    int64_t pretend;      /**< zeros behind the end while the decoder opens it (see container_check) */
+    bool opening;
+    int error;        /**< errno of the last read that failed, or 0 */
+    double deadline;  /**< tt_now() when patience ends; 0 for never */
+    bool late;        /**< it has ended: nothing more is read */
+    int64_t patch_at; /**< where `patch` stands instead of what the file says; -1 for nowhere */
+    int patch_n;      /**< bytes of it */
     unsigned char patch[8];
     int64_t buffer_at, buffer_n; /**< what the buffer holds */
     unsigned char *buffer;       /**< [SOURCE_BUFFER] owned */
+    flac_watch watch;            /**< where it sees a change the audio ends */
     char *name;                  /**< "FILE" or "SHARD: MEMBER", for messages; owned */
 } source;
 
@@ -36,12 +41,17 @@ int64_t source_peek(source *src, int64_t at, void *data, int64_t n);
 
 void source_close(source *src);
 
-/** Compare what the container says of its length with what is there: sets src->cut, and mends a WAV whose
- * writer could not seek back to fill in the length, and a CAF that is cut short or was never closed. */
+/** Compare what the container says of its length with what is there: sets src->cut, where something is
+ * missing, or something stands behind the audio that libsndfile would not decode. Mends a WAV whose writer
+ * could not seek back to fill in the length, or had more than the 4 GB that it can count, and a CAF that is
+ * cut short or was never closed. Bytes before MPEG audio that are none are left out. */
 void container_check(source *src);
 
 /** Whether MPEG audio says its number of frames (a Xing or Info header in its first frame, behind ID3 tags).
  * Without one, decoders guess from the bytes, cover art included. */
 bool mpeg_has_length(source *src);
+
+/** Whether another FLAC stream begins where the decoder has stopped reading. */
+bool flac_goes_on(source *src);
 
 #endif

@@ -22,7 +22,7 @@ typedef struct member {
 
 typedef struct shard {
     const char *path;
-    int64_t modified;
+    int64_t bytes, modified;
     member *v;
     int64_t n, room;
 } shard;

@@ -17,12 +17,15 @@
 enum { READ_BYTES = 1 << 16, TAR_BLOCK = 512, NAME_SHOWN = 80 };
 
 /* Why a member is left out. */
-typedef enum fault { NAME_TOO_LONG, SPARSE, SYMBOLIC, LINK_TO_NOTHING, REPEATED, FAULTS } fault;
+typedef enum fault { NAME_TOO_LONG, SPARSE, SYMBOLIC, LINK_TO_NOTHING, BEYOND, REPEATED, FAULTS } fault;
 
 static const char *const fault_text[FAULTS] = {
-    "names are too long", "files are stored sparse, which cannot be read in place (pack without --sparse)",
+    "names are too long",
+    "files are stored sparse, which cannot be read in place (pack without --sparse)",
     "symbolic links cannot be followed in a shard (pack with tar --dereference)",
-    "hard links lead to no member before them", "names come again, the last of each counts"};
+    "hard links lead to no member before them",
+    "stand beyond the end of the file",
+    "names come again, the last of each counts"};
 
 /* Members left out, by reason. */
 typedef struct faults {
@@ -114,13 +117,15 @@ static tt_status take_member(shard *s, struct archive *a, struct archive_entry *
     bool symbolic = archive_entry_filetype(e) == AE_IFLNK;
     if (p == OTHER || (!symbolic && !link && archive_entry_filetype(e) != AE_IFREG)) return TT_OK;
     bool too_long = strlen(name) > LABEL_MAX, sparse = p == AUDIO && archive_entry_sparse_count(e) > 0;
-    if (too_long || sparse || symbolic) {
-        add_fault(f, too_long ? NAME_TOO_LONG : sparse ? SPARSE : SYMBOLIC, name);
+    int64_t offset = archive_filter_bytes(a, 0); /* libarchive has read the headers up to here */
+    bool beyond = offset < 0 || offset > s->bytes || archive_entry_size(e) < 0;
+    if (too_long || sparse || symbolic || beyond) {
+        add_fault(f, too_long ? NAME_TOO_LONG : sparse ? SPARSE : symbolic ? SYMBOLIC : BEYOND, name);
         return TT_OK;
     }
     member *m;
     TT_TRY(add_member(s, name, key, p, &m));
-    m->offset = archive_filter_bytes(a, 0); /* libarchive has read the headers up to here */
+    m->offset = offset;
     m->bytes = archive_entry_size(e);
     if (link && m->bytes == 0) return set_text(&m->link, plain_name(link), (int64_t)strlen(plain_name(link)));
     return p == AUDIO ? TT_OK : read_member_text(s, a, m);
@@ -159,7 +164,7 @@ static bool is_ended(int fd, int64_t bytes)
            memcmp(last, zeros, TAR_BLOCK) == 0;
 }
 
-static tt_status read_members(shard *s, int fd, int64_t bytes, faults *f)
+static tt_status read_members(shard *s, int fd, faults *f)
 {
     struct archive *a = archive_read_new();
     if (!a) return tt_fail(TT_ERR_MEMORY, "no memory for a shard");
@@ -176,7 +181,7 @@ static tt_status read_members(shard *s, int fd, int64_t bytes, faults *f)
     if (code < ARCHIVE_WARN)
         tt_warn("shard %s: %s; the %lld members before that are kept", s->path, archive_error_string(a),
                 (long long)s->n);
-    else if (status == TT_OK && !is_ended(fd, bytes))
+    else if (status == TT_OK && !is_ended(fd, s->bytes))
         tt_warn("shard %s: is cut short; the %lld members that are there are kept", s->path, (long long)s->n);
     archive_read_free(a);
     return status;
@@ -277,12 +282,13 @@ static tt_status read_open_shard(shard *s, int fd, const struct stat *info)
     faults f = {{0}, {{0}}};
     char head[8] = "";
     s->modified = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec;
-    if (info->st_size == 0) {
+    s->bytes = (int64_t)info->st_size;
+    if (s->bytes == 0) {
         tt_warn("shard %s: is empty (0 bytes)", s->path);
         return TT_OK;
     }
     if (pread(fd, head, sizeof head, 0) > 0) TT_TRY(refuse_compressed(s->path, head));
-    TT_TRY(read_members(s, fd, (int64_t)info->st_size, &f));
+    TT_TRY(read_members(s, fd, &f));
     TT_TRY(resolve_links(s, &f));
     tidy(s, &f);
     tell_faults(&f, s->path);

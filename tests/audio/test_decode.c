@@ -121,7 +121,7 @@ static void test_formats(void **state)
 static void test_resampling_keeps_time(void **state)
 {
     (void)state;
-    static const int rates[] = {8000, 11025, 16000, 24000, 32000, 44100, 48000, 96000};
+    static const int rates[] = {8000, 11025, 12000, 16000, 24000, 32000, 44100, 48000, 88200, 96000, 192000};
     for (size_t k = 0; k < sizeof rates / sizeof *rates; k++) {
         int64_t n, frames = rates[k] * 2 + 17, at = rates[k];
         const char *path = mine("impulse.wav");

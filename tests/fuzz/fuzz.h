@@ -7,6 +7,7 @@
 #include "tutti/log.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+    static const int crashes[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE};
     MPI_Init(argc, argv);
+    for (int i = 0; i < 4; i++)
+        signal(crashes[i], SIG_DFL); /* Open MPI's handlers would keep the input from being kept */
     tt_log_setup(TT_LOG_ERROR, 0);
     return 0;
 }
