@@ -10,6 +10,9 @@ typedef enum tt_log_level { TT_LOG_ERROR, TT_LOG_WARNING, TT_LOG_INFO, TT_LOG_DE
  */
 void tt_log_setup(tt_log_level level, int rank);
 
+/** Change the level alone. @return the level before */
+tt_log_level tt_log_limit(tt_log_level level);
+
 __attribute__((format(printf, 2, 3))) void tt_log(tt_log_level level, const char *format, ...);
 
 #define tt_error(...) tt_log(TT_LOG_ERROR, __VA_ARGS__)

@@ -3,8 +3,9 @@
  * What libsndfile 1.2 does was measured, and is tested against decoding from the start: after a seek PCM,
  * float, mu-law, A-law, IMA and Microsoft ADPCM, ALAC, FLAC and Vorbis give the very samples; MPEG audio does
  * once the bytes are known that a frame borrows from earlier ones (511 at most, or 255 at half rates), up to
- * a rounding in mono; Opus does once its predictors have forgotten where they began. Those two are decoded
- * from some way before, as is Vorbis in a decoder that was elsewhere. GSM, G.72x, DWVW and others refuse. */
+ * a rounding in mono. It is decoded from some way before, as is Vorbis in a decoder that was elsewhere. Opus
+ * is off by 0.001 for seconds, until its predictors have forgotten where they began; GSM, G.72x, DWVW and
+ * others refuse. */
 #include "decoder.h"
 
 #include <string.h>
@@ -31,8 +32,6 @@ static int64_t lead_of(const SF_INFO *info)
         return 0;
     case SF_FORMAT_VORBIS:
         return 16384; /* two of its longest blocks */
-    case SF_FORMAT_OPUS:
-        return 2 * (int64_t)info->samplerate;
     case SF_FORMAT_MPEG_LAYER_III:
         return 32768; /* 255 bytes are 24 frames of 576 at the lowest rate */
     default:
@@ -46,8 +45,8 @@ static const struct {
     const char *format;
     int pieces;
 } formats[] = {
-    {"wav", 64}, {"rf64", 64}, {"w64", 64},        {"aiff", 64},     {"au", 64},
-    {"caf", 64}, {"flac", 64}, {"ogg-vorbis", 64}, {"ogg-opus", 64}, {"mp3", 4},
+    {"wav", 64}, {"rf64", 64}, {"w64", 64}, {"aiff", 64},       {"au", 64},
+    {"caf", 64}, {"flac", 64}, {"mp3", 4},  {"ogg-vorbis", 64},
 };
 
 static int most_pieces(const char *format)

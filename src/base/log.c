@@ -18,6 +18,13 @@ void tt_log_setup(tt_log_level level, int rank)
     state.rank = rank;
 }
 
+tt_log_level tt_log_limit(tt_log_level level)
+{
+    tt_log_level before = state.level;
+    state.level = level;
+    return before;
+}
+
 int tt_log_rank(void)
 {
     return state.rank;

@@ -29,6 +29,7 @@ const setting settings[] = {
     REAL("audio.clip_seconds", audio.clip_seconds, "3.0", 0.01, 600),
     REAL("audio.clip_hop", audio.clip_hop, "3.0", 0.01, 3600),
     {"audio.clips_per_track", SETTING_COUNT, AT(audio.clips_per_track), "all", 1, 1e9, NULL, 0},
+    REAL("audio.time_limit", audio.time_limit, "0", 0, 1e6),
     INT_("features.n_fft", features.n_fft, "2048", 64, 65536),
     INT_("features.hop_length", features.hop_length, "512", 16, 65536),
     INT_("features.n_mels", features.n_mels, "128", 1, 1024),
