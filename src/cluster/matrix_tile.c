@@ -1,0 +1,138 @@
+#include "cluster/matrix_tile.h"
+
+#include "tutti/memory.h"
+#include "tutti/progress.h"
+#include "tutti/signal.h"
+#include "tutti/simd.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { BLOCK = TT_BLOCK_ROWS };
+
+/* Heights are to be within 1e-5: squares whose error could exceed twice that are measured again, but not
+ * those above a quarter of both norms, where rounding errors of many columns average out. */
+static const double square_error = 2e-5, again_below = 0.25;
+
+typedef struct filler {
+    const tt_matrix *x;
+    tt_points points;
+    tt_metric metric;
+    float share;    /* of both norms below which a square is measured again */
+    float *columns; /* [cols, BLOCK] */
+    float *tile;    /* [BLOCK, BLOCK] */
+    float *cell;
+} filler;
+
+TT_KERNEL static int count_below(int64_t n, const float *square, float share, float norm, const float *norms)
+{
+    int below = 0;
+    for (int64_t j = 0; j < n; j++) below += square[j] < share * (norm + norms[j]);
+    return below;
+}
+
+TT_KERNEL static void square_roots(int64_t n, float *x)
+{
+    for (int64_t j = 0; j < n; j++) x[j] = sqrtf(x[j]);
+}
+
+/* Distances from the squares of the tile of two blocks, of which the first comes first in the matrix. */
+static void finish_tile(filler *f, const float *rows, const float *norm, const float *others,
+                        const float *other_norm)
+{
+    int64_t cols = f->x->cols;
+    for (int64_t i = 0; i < BLOCK; i++) {
+        float *square = f->tile + i * BLOCK;
+        if (count_below(BLOCK, square, f->share, norm[i], other_norm) == 0) continue;
+        for (int64_t j = 0; j < BLOCK; j++)
+            if (square[j] < f->share * (norm[i] + other_norm[j]))
+                square[j] = (float)tt_distance(rows + i * cols, others + j * cols, cols);
+    }
+    if (f->metric == TT_EUCLIDEAN) square_roots((int64_t)BLOCK * BLOCK, f->tile);
+    for (int64_t i = 0; f->metric == TT_COSINE && i < (int64_t)BLOCK * BLOCK; i++) f->tile[i] *= 0.5f;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A block that comes after this rank's rows from `at`, or is the same: the tile as it is; of a block with
+ * itself what is above the diagonal, twice. */
+static void store_tile(const filler *f, int64_t at, const tt_block *block)
+{
+    int64_t n = smaller(f->x->count - at, BLOCK), width = f->x->rows;
+    bool same = block->first == f->x->first + at;
+    for (int64_t i = 0; i < n; i++) {
+        float *cell = f->cell + (at + i) * width + block->first;
+        for (int64_t j = same ? i : 0; j < block->count; j++) cell[j] = f->tile[i * BLOCK + j];
+        for (int64_t j = 0; same && j < i; j++) cell[j] = f->tile[j * BLOCK + i];
+    }
+}
+
+/* A block that comes before: the tile lies across. */
+static void store_across(const filler *f, int64_t at, const tt_block *block)
+{
+    enum { SIDE = 16 };
+    int64_t n = smaller(f->x->count - at, BLOCK), width = f->x->rows;
+    for (int64_t from = 0; from < n; from += SIDE)
+        for (int64_t j = 0; j < block->count; j++)
+            for (int64_t i = from; i < smaller(from + SIDE, n); i++)
+                f->cell[(at + i) * width + block->first + j] = f->tile[j * BLOCK + i];
+}
+
+/* Every tile has the rows of the earlier block, on whichever rank it is formed: the same bits. */
+static tt_status fill_block(filler *f, int64_t at, const tt_block *block)
+{
+    int64_t cols = f->x->cols;
+    const float *rows = f->points.data + at * cols, *norm = f->points.norm + at;
+    if (block->first >= f->x->first + at) {
+        TT_TRY(tt_distance_tile(rows, norm, cols, &block->targets, f->tile));
+        finish_tile(f, rows, norm, block->rows, block->targets.norm);
+        store_tile(f, at, block);
+        return TT_OK;
+    }
+    tt_targets own = {.n = BLOCK, .columns = f->columns, .norm = norm};
+    tt_distance_transpose(rows, BLOCK, cols, f->columns);
+    TT_TRY(tt_distance_tile(block->rows, block->targets.norm, cols, &own, f->tile));
+    finish_tile(f, block->rows, block->targets.norm, rows, norm);
+    store_across(f, at, block);
+    return TT_OK;
+}
+
+static tt_status fill(filler *f)
+{
+    const tt_matrix *x = f->x;
+    tt_tour *tour;
+    tt_chunk chunk;
+    tt_progress progress;
+    TT_TRY(tt_tour_new(&f->points, NULL, 0, &tour));
+    tt_progress_start(&progress, "distances", "rows", x->rows, x->rows);
+    tt_status s = TT_OK;
+    while (s == TT_OK && tt_tour_next(tour, &chunk)) {
+        tt_status mine = TT_OK;
+        for (int64_t at = 0; mine == TT_OK && at < x->count; at += BLOCK)
+            for (int64_t b = 0; mine == TT_OK && b < chunk.n; b++) mine = fill_block(f, at, &chunk.block[b]);
+        s = tt_agree(x->comm, mine);
+        if (s == TT_OK) s = tt_stop_agree(x->comm);
+        for (int64_t b = 0; b < chunk.n; b++) tt_progress_add(&progress, chunk.block[b].count);
+    }
+    tt_progress_end(&progress);
+    tt_tour_free(tour);
+    return s;
+}
+
+tt_status matrix_fill(const tt_matrix *x, tt_metric metric, float *cell)
+{
+    filler f = {.x = x, .metric = metric, .cell = cell};
+    f.share = (float)fmin(tt_distance_slack(x->cols) / square_error, again_below);
+    TT_TRY(tt_points_new(x, &f.points)); /* rows at length 1 already, under TT_COSINE */
+    tt_status s = tt_alloc(BLOCK * x->cols, sizeof *f.columns, "transposed rows", &f.columns);
+    if (s == TT_OK) s = tt_alloc((int64_t)BLOCK * BLOCK, sizeof *f.tile, "a tile", &f.tile);
+    s = tt_agree(x->comm, s);
+    if (s == TT_OK) s = fill(&f);
+    free(f.columns);
+    free(f.tile);
+    tt_points_free(&f.points);
+    return s;
+}

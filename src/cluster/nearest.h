@@ -1,0 +1,67 @@
+/* The nearest of many points, exactly: tiles in float32 rule out, what they cannot tell apart is measured in
+ * double. So a result depends neither on how points lie in tiles nor on which rank holds them. */
+#ifndef TUTTI_CLUSTER_NEAREST_H
+#define TUTTI_CLUSTER_NEAREST_H
+
+#include "tutti/comm.h"
+
+/* A point found. Ordered by value, equal ones by id. */
+typedef struct hit {
+    double value;
+    int32_t id; /* -1: none, with value INFINITY */
+} hit;
+
+/* Points of one rank, in slots. */
+typedef struct nearest_set {
+    int64_t cols;
+    int64_t slots;  /* in use, dead ones among them */
+    int64_t live;   /* points */
+    bool weighted;  /* distances as Ward's: a b / (a + b) |x - y|^2 of sizes a, b; else |x - y|^2 */
+    double slack;   /* error of a tile relative to both norms, rounding of the points included */
+    double *centre; /* [slots, cols] */
+    float *columns; /* [chunks of NEAREST_WIDTH slots][cols][NEAREST_WIDTH] centre rounded and transposed */
+    float *low;     /* [slots] squared length less its share of the error; INFINITY in a dead slot */
+    double *size;   /* [slots] 1 if not weighted or dead */
+    float *size32;  /* [slots] the same, rounded */
+    int32_t *id, *tag; /* [slots] a search skips points of its own tag; -1 in a dead slot */
+    float *query;      /* [NEAREST_QUERIES, cols] */
+    float *tile;       /* [NEAREST_QUERIES, NEAREST_WIDTH] */
+} nearest_set;
+
+enum { NEAREST_WIDTH = 512, NEAREST_QUERIES = 256 };
+
+/* Points to search for. */
+typedef struct nearest_query {
+    int64_t n;
+    const double *point; /* [n, cols] */
+    const double *size;  /* [n]; NULL if the set is not weighted */
+    const int32_t *tag;  /* [n] */
+} nearest_query;
+
+/* Room for `slots` points, all dead. Not collective. Free with nearest_free(), also on failure. */
+tt_status nearest_new(int64_t slots, int64_t cols, bool weighted, nearest_set *out);
+void nearest_free(nearest_set *s);
+
+/* Put a point into a slot, or take it out. */
+void nearest_put(nearest_set *s, int64_t slot, int32_t id, const double *centre, double size);
+void nearest_kill(nearest_set *s, int64_t slot);
+
+/* Close the gaps that dead slots leave, in order; slot_of [by id] is kept current. */
+void nearest_compact(nearest_set *s, int32_t *slot_of);
+
+/* The k nearest live points of another tag for each query into out [n, k], ascending. Not collective. */
+tt_status nearest_search_local(nearest_set *s, const nearest_query *q, int k, hit *out);
+
+/* Of the hits that each rank found, the k nearest of all, on every rank. Collective. */
+void nearest_reduce(const tt_comm *comm, int64_t n, int k, hit *hits);
+
+/* The distance of the set between two points, in double. */
+double nearest_measure(const nearest_set *s, const double *a, double a_size, const double *b, double b_size);
+
+/* Whether a comes before b. */
+static inline bool hit_before(hit a, hit b)
+{
+    return a.value < b.value || (a.value == b.value && a.id < b.id);
+}
+
+#endif

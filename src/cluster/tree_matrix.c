@@ -1,0 +1,365 @@
+/* Complete and average linkage on the matrix of all distances, by rows over the ranks (Lance, Williams 1967).
+ *
+ * A row is brought up to date when it is next looked at: the merges since then are applied to its columns in
+ * the order of their making, so that memory is read by rows and the rows of clusters that are gone not at
+ * all. Both cells of a pair go through the same arithmetic in the same order and stay equal to the last bit.
+ */
+#include "cluster/matrix_tile.h"
+#include "cluster/rounds.h"
+
+#include "tutti/log.h"
+#include "tutti/memory.h"
+#include "tutti/simd.h"
+
+#include <float.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { FLIGHT = 64 }; /* rows on their way at once */
+
+static const float dead = FLT_MAX;      /* in the columns of clusters that are gone, and of the row's own */
+static const double memory_share = 0.9; /* of what a machine has available */
+
+/* Column b goes into column a. */
+typedef struct column_merge {
+    int32_t a, b;
+    float share; /* of a in an average */
+} column_merge;
+
+typedef struct matrix {
+    tree_job *job;
+    bool average;
+    float *cell;       /* [slots, width] */
+    size_t mapped;     /* bytes behind it */
+    int64_t width;     /* columns: clusters at the last compaction, in ascending order */
+    int64_t slots;     /* rows of this rank, of clusters that are gone among them */
+    int64_t clusters;  /* over all ranks */
+    int64_t *stamp;    /* [slots] merges of the log that the row has seen */
+    int32_t *row_id;   /* [slots] -1: gone */
+    int32_t *id;       /* [width] of each column */
+    int32_t *column;   /* [points] of each cluster */
+    int32_t *owner;    /* [points] rank */
+    int32_t *slot;     /* [points] there */
+    int64_t *rows;     /* [ranks] live rows of each */
+    column_merge *log; /* [points] since the last compaction */
+    int64_t n_log;
+    float *flight; /* [FLIGHT, width at the start] rows of other ranks */
+} matrix;
+
+/* What becomes of the distances x, y to a and b. */
+#define JOIN(average, x, y, share)                                                                           \
+    ((average) ? __builtin_fmaf((share), (x) - (y), (y)) : (x) > (y) ? (x) : (y))
+
+TT_KERNEL static void apply_merges(float *row, const column_merge *log, int64_t n, int average)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float x = row[log[i].a], y = row[log[i].b];
+        row[log[i].a] = JOIN(average, x, y, log[i].share);
+        row[log[i].b] = FLT_MAX;
+    }
+}
+
+TT_KERNEL static void join_rows(float *restrict row, const float *restrict other, int64_t n, float share,
+                                int average)
+{
+    if (average)
+        for (int64_t j = 0; j < n; j++) row[j] = JOIN(1, row[j], other[j], share);
+    else
+        for (int64_t j = 0; j < n; j++) row[j] = JOIN(0, row[j], other[j], share);
+}
+
+/* Distances are not negative: their bits order as they do. */
+TT_KERNEL static int32_t least_bits(const float *row, int64_t n)
+{
+    int32_t least = INT32_MAX;
+    for (int64_t j = 0; j < n; j++) {
+        int32_t bits;
+        memcpy(&bits, row + j, sizeof bits);
+        least = bits < least ? bits : least;
+    }
+    return least;
+}
+
+static float *row_of(const matrix *m, int64_t slot)
+{
+    return m->cell + slot * m->width;
+}
+
+/* The row as after the first `upto` merges of the log. */
+static float *bring_up(matrix *m, int64_t slot, int64_t upto)
+{
+    float *row = row_of(m, slot);
+    apply_merges(row, m->log + m->stamp[slot], upto - m->stamp[slot], m->average);
+    m->stamp[slot] = upto;
+    return row;
+}
+
+static hit least_of(const matrix *m, const float *row)
+{
+    int32_t bits = least_bits(row, m->width);
+    float least;
+    memcpy(&least, &bits, sizeof least);
+    for (int64_t j = 0; j < m->width; j++)
+        if (row[j] == least) return (hit){(double)least, m->id[j]}; /* the first: the smallest */
+    return (hit){INFINITY, -1};
+}
+
+static tt_status matrix_search(void *self, int64_t n, const int32_t *ids, hit *out)
+{
+    matrix *m = self;
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = (hit){INFINITY, -1};
+        if (m->owner[ids[i]] == m->job->comm->rank)
+            out[i] = least_of(m, bring_up(m, m->slot[ids[i]], m->n_log));
+    }
+    nearest_reduce(m->job->comm, n, 1, out);
+    return TT_OK;
+}
+
+/* Where a pair's rows are, and which of the two slots the merged row takes. */
+typedef struct move {
+    int32_t a, b;
+    int keeper, giver;  /* ranks */
+    int32_t kept, left; /* clusters whose slots these are */
+} move;
+
+static move plan_move(const matrix *m, const merge *pair)
+{
+    bool to_b = m->rows[m->owner[pair->b]] < m->rows[m->owner[pair->a]];
+    int32_t kept = to_b ? pair->b : pair->a, left = to_b ? pair->a : pair->b;
+    return (move){pair->a, pair->b, m->owner[kept], m->owner[left], kept, left};
+}
+
+/* The merged row, from a's and b's, in the slot that was kept. `other` is the row that came. */
+static void join_pair(matrix *m, const move *v, const column_merge *entry, const float *other, int64_t made)
+{
+    float *row = row_of(m, m->slot[v->kept]);
+    float share = v->kept == v->a ? entry->share : -1;
+    if (share < 0) { /* this row is b's: swap, so that the arithmetic is that of the columns */
+        float *spare = m->flight + (int64_t)FLIGHT * m->width;
+        memcpy(spare, row, (size_t)m->width * sizeof *row);
+        memcpy(row, other, (size_t)m->width * sizeof *row);
+        other = spare;
+        share = entry->share;
+    }
+    join_rows(row, other, m->width, share, m->average);
+    row[entry->a] = row[entry->b] = dead;
+    m->stamp[m->slot[v->kept]] = made;
+}
+
+/* Bookkeeping of one pair, the same on every rank. */
+static void settle(matrix *m, const move *v)
+{
+    int rank = m->job->comm->rank;
+    if (v->giver == rank) m->row_id[m->slot[v->left]] = -1;
+    m->owner[v->a] = v->keeper;
+    m->slot[v->a] = m->slot[v->kept];
+    if (v->keeper == rank) m->row_id[m->slot[v->a]] = v->a;
+    m->clusters--;
+}
+
+/* Up to FLIGHT pairs: rows are brought to the moment of their merge, sent where they are needed, joined. */
+static tt_status merge_flight(matrix *m, int64_t n, const merge *pairs)
+{
+    int rank = m->job->comm->rank, width, requests = 0;
+    MPI_Request request[FLIGHT];
+    move moves[FLIGHT];
+    int64_t first = m->n_log;
+    TT_TRY(tt_int(m->width, "clusters in a row", &width));
+    for (int64_t i = 0; i < n; i++) {
+        double a = m->job->size[pairs[i].a], b = m->job->size[pairs[i].b];
+        m->log[m->n_log++] =
+            (column_merge){m->column[pairs[i].a], m->column[pairs[i].b], (float)(a / (a + b))};
+    }
+    for (int64_t i = 0; i < n; i++) {
+        move v = moves[i] = plan_move(m, &pairs[i]);
+        m->rows[v.giver]--;
+        if (v.keeper == rank) bring_up(m, m->slot[v.kept], first + i);
+        if (v.giver == rank) bring_up(m, m->slot[v.left], first + i);
+        if (v.keeper == rank && v.giver != rank)
+            MPI_Irecv(m->flight + i * m->width, width, MPI_FLOAT, v.giver, (int)i, m->job->comm->mpi,
+                      &request[requests++]);
+        else if (v.giver == rank && v.keeper != rank)
+            MPI_Isend(row_of(m, m->slot[v.left]), width, MPI_FLOAT, v.keeper, (int)i, m->job->comm->mpi,
+                      &request[requests++]);
+    }
+    MPI_Waitall(requests, request, MPI_STATUSES_IGNORE);
+    for (int64_t i = 0; i < n; i++) {
+        const move *v = &moves[i];
+        const float *other = v->giver == rank ? row_of(m, m->slot[v->left]) : m->flight + i * m->width;
+        if (v->keeper == rank) join_pair(m, v, &m->log[first + i], other, first + i + 1);
+        settle(m, v);
+    }
+    return TT_OK;
+}
+
+/* Drop the columns and rows of clusters that are gone. */
+static void compact(matrix *m)
+{
+    int64_t width = 0, slots = 0;
+    for (int64_t j = 0; j < m->n_log; j++) m->id[m->log[j].b] = -1;
+    for (int64_t s = 0; s < m->slots; s++)
+        if (m->row_id[s] >= 0) bring_up(m, s, m->n_log);
+    for (int64_t j = 0; j < m->width; j++) width += m->id[j] >= 0;
+    for (int64_t s = 0; s < m->slots; s++) {
+        const float *from = row_of(m, s);
+        float *to = m->cell + slots * width;
+        if (m->row_id[s] < 0) continue;
+        for (int64_t j = 0, k = 0; j < m->width; j++)
+            if (m->id[j] >= 0) to[k++] = from[j]; /* never ahead of `from` */
+        m->row_id[slots] = m->row_id[s];
+        m->slot[m->row_id[s]] = (int32_t)slots;
+        m->stamp[slots++] = 0;
+    }
+    for (int64_t j = 0, k = 0; j < m->width; j++) {
+        if (m->id[j] < 0) continue;
+        m->column[m->id[j]] = (int32_t)k;
+        m->id[k++] = m->id[j];
+    }
+    m->width = width;
+    m->slots = slots;
+    m->n_log = 0;
+}
+
+static tt_status matrix_merge(void *self, int64_t n, const merge *pairs)
+{
+    matrix *m = self;
+    for (int64_t at = 0; at < n; at += FLIGHT)
+        TT_TRY(merge_flight(m, n - at < FLIGHT ? n - at : FLIGHT, pairs + at));
+    if (m->clusters <= m->width / 2) compact(m);
+    return TT_OK;
+}
+
+static double matrix_height(const void *self, double value)
+{
+    (void)self;
+    return value;
+}
+
+double tree_matrix_bytes(int64_t points)
+{
+    return 4.0 * (double)points * (double)points;
+}
+
+/* Bytes that this machine could give, by /proc/meminfo; 0 if it does not say. */
+static double available_memory(void)
+{
+    FILE *f = fopen("/proc/meminfo", "r");
+    char line[128];
+    double kib = 0;
+    while (f && kib == 0 && fgets(line, sizeof line, f)) {
+        static const char word[] = "MemAvailable:";
+        if (strncmp(line, word, sizeof word - 1) == 0) kib = strtod(line + sizeof word - 1, NULL);
+    }
+    if (f) fclose(f);
+    return kib * 1024;
+}
+
+/* Whether the rows of all ranks of this machine fit. Collective. */
+static tt_status check_memory(const tree_job *job)
+{
+    const tt_matrix *x = &job->x;
+    double mine = 4.0 * (double)x->count * (double)x->rows, here, limit = (double)job->params->memory_limit;
+    MPI_Comm machine;
+    MPI_Comm_split_type(x->comm->mpi, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
+    MPI_Allreduce(&mine, &here, 1, MPI_DOUBLE, MPI_SUM, machine);
+    MPI_Comm_free(&machine);
+    if (limit <= 0) limit = memory_share * available_memory();
+    if (limit <= 0 || here <= limit) return TT_OK;
+    return tt_fail(
+        TT_ERR_CONFIG,
+        "%s linkage of %s needs %.1f GB for the distances of %lld rows, %.1f GB of them on this machine, "
+        "which may take %.1f GB; set cluster.agglomerative.presample (20000, say), or linkage ward",
+        tt_linkage_name(job->params->linkage), x->name, tree_matrix_bytes(x->rows) / 1e9, (long long)x->rows,
+        here / 1e9, limit / 1e9);
+}
+
+/* Pages come as they are written, large ones where the system has them. */
+static tt_status map_cells(matrix *m)
+{
+    int64_t cells;
+    if (__builtin_mul_overflow(m->slots, m->width, &cells) || cells > INT64_MAX / 8)
+        return tt_fail(TT_ERR_MEMORY, "a matrix of %lld x %lld does not fit in memory", (long long)m->slots,
+                       (long long)m->width);
+    m->mapped = ((size_t)cells + 16) * sizeof(float);
+    void *p = mmap(NULL, m->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) {
+        m->mapped = 0;
+        return tt_fail(TT_ERR_MEMORY, "no memory for a matrix of distances (%.1f GB)", (double)cells * 4e-9);
+    }
+    madvise(p, m->mapped, MADV_HUGEPAGE); /* only advice */
+    m->cell = p;
+    return TT_OK;
+}
+
+static tt_status allocate(matrix *m)
+{
+    const tt_matrix *x = &m->job->x;
+    TT_TRY(map_cells(m));
+    TT_TRY(tt_alloc(x->count, sizeof *m->stamp, "rows of clusters", &m->stamp));
+    TT_TRY(tt_alloc(x->count, sizeof *m->row_id, "rows of clusters", &m->row_id));
+    TT_TRY(tt_alloc(x->rows, sizeof *m->id, "columns of clusters", &m->id));
+    TT_TRY(tt_alloc(x->rows, sizeof *m->column, "columns of clusters", &m->column));
+    TT_TRY(tt_alloc(x->rows, sizeof *m->owner, "places of clusters", &m->owner));
+    TT_TRY(tt_alloc(x->rows, sizeof *m->slot, "places of clusters", &m->slot));
+    TT_TRY(tt_alloc(x->rows, sizeof *m->log, "merges", &m->log));
+    TT_TRY(tt_alloc(x->comm->size, sizeof *m->rows, "places of clusters", &m->rows));
+    return tt_alloc((FLIGHT + 1) * x->rows, sizeof *m->flight, "rows on their way", &m->flight);
+}
+
+static void clear(matrix *m)
+{
+    if (m->mapped > 0) munmap(m->cell, m->mapped);
+    free(m->stamp);
+    free(m->row_id);
+    free(m->id);
+    free(m->column);
+    free(m->owner);
+    free(m->slot);
+    free(m->log);
+    free(m->rows);
+    free(m->flight);
+}
+
+/* Every point is a cluster where it lies. */
+static void start(matrix *m)
+{
+    const tt_matrix *x = &m->job->x;
+    for (int64_t i = 0; i < x->rows; i++) {
+        m->owner[i] = tt_owner(x->rows, TT_BLOCK_ROWS, x->comm->size, i);
+        m->rows[m->owner[i]]++;
+        m->id[i] = m->column[i] = (int32_t)i;
+    }
+    for (int64_t i = 0; i < x->count; i++) {
+        int32_t id = m->row_id[i] = (int32_t)(x->first + i);
+        m->slot[id] = (int32_t)i;
+        row_of(m, i)[id] = dead;
+    }
+}
+
+tt_status tree_matrix(tree_job *job)
+{
+    const tt_matrix *x = &job->x;
+    matrix m = {.job = job,
+                .average = job->params->linkage == TT_AVERAGE,
+                .width = x->rows,
+                .slots = x->count,
+                .clusters = x->rows};
+    rounds_ops ops = {.self = &m, .search = matrix_search, .merge = matrix_merge, .height = matrix_height};
+    TT_TRY(tt_agree(job->comm, check_memory(job)));
+    tt_info("%s linkage of %s: %.2f GB for the distances of %lld rows over %d ranks",
+            tt_linkage_name(job->params->linkage), x->name, tree_matrix_bytes(x->rows) / 1e9,
+            (long long)x->rows, job->comm->size);
+    tt_status s = tt_agree(job->comm, allocate(&m));
+    if (s == TT_OK) s = matrix_fill(x, job->params->metric, m.cell);
+    if (s == TT_OK) {
+        start(&m);
+        s = rounds_run(job, &ops);
+    }
+    clear(&m);
+    return s;
+}
