@@ -5,6 +5,7 @@
 #include "tutti/cluster.h"
 #include "tutti/features.h"
 #include "tutti/fuse.h"
+#include "tutti/lyrics.h"
 #include "tutti/vae.h"
 
 typedef struct tt_config {
@@ -12,6 +13,7 @@ typedef struct tt_config {
     tt_corpus_params corpus;
     tt_audio_params audio;
     tt_features_params features;
+    tt_lyrics_params lyrics;
     tt_fuse_params fuse;
     tt_model_params model;
     tt_train_params train;

@@ -87,6 +87,14 @@ tt_status tt_store_add_column(tt_store *store, const tt_column *column);
  * collective. count 0 is fine. @return TT_OK or TT_ERR_IO (naming file and dataset; "No space left" shows) */
 tt_status tt_store_write(tt_store *store, const char *name, int64_t first, int64_t count, const void *data);
 
+/** Write rows [first, first + n) of this rank, contiguous and ascending over the ranks but not in whole
+ * blocks: they are dealt as whole blocks first. Collective; `status` is this rank's own so far.
+ *  @param column     name, dims and block_rows of the column, as it was created
+ *  @param row_bytes  of one row in memory, in the column's own type */
+tt_status tt_store_write_dealt(const tt_comm *comm, tt_store *store, const tt_column *column,
+                               int64_t row_bytes, const void *data, int64_t first, int64_t n,
+                               tt_status status);
+
 /** Whether every block of rows [first, first + count) is in the file with a matching checksum: what a resumed
  *  run need not do again. Reads the rows. Not collective. */
 tt_status tt_store_rows_done(tt_store *store, const char *name, int64_t first, int64_t count, bool *done);

@@ -1,45 +1,20 @@
 #include "commands.h"
 #include "stage.h"
 
-#include "tutti/hash.h"
-#include "tutti/memory.h"
-
 #include <stdlib.h>
-#include <string.h>
-
-/* "DIR/features.h5" gives "DIR/features.manifest.h5": the labels and lyrics that go with the rows. */
-static tt_status manifest_beside(const char *output, char **out)
-{
-    size_t n = strlen(output);
-    if (n > 3 && strcmp(output + n - 3, ".h5") == 0) n -= 3;
-    return tt_format(out, "%.*s.manifest.h5", (int)n, output);
-}
-
-static tt_status extract_from(const tt_comm *comm, cli_plain *plain, const char *manifest, const char *output,
-                              double max_failures)
-{
-    char hash[TT_HASH_TEXT];
-    TT_TRY(tt_corpus_fingerprint(comm, &plain->config->corpus, hash));
-    TT_TRY(cli_plain_origin(comm, plain, "scan", "corpus.", hash, NULL, 0));
-    TT_TRY(tt_scan(comm, &plain->config->corpus, &plain->provenance, manifest));
-    free(plain->text);
-    plain->text = NULL;
-    TT_TRY(cli_plain_origin(comm, plain, "extract", "audio.,features.", "", &manifest, 1));
-    return tt_extract(comm, &plain->config->audio, &plain->config->features, max_failures, &plain->provenance,
-                      manifest, output);
-}
 
 static tt_status extract_plain(const tt_comm *comm, cli_stage *s, const char *corpus, const char *output,
                                double max_failures)
 {
     cli_plain plain;
-    cli_setting room;
-    char *manifest = NULL;
-    TT_TRY(cli_set(s, &room, "corpus.path=%s", corpus));
-    tt_status status = cli_plain_load(comm, s, &plain);
-    if (status == TT_OK) status = cli_output_check(comm, output, &corpus, 1);
-    if (status == TT_OK) status = tt_agree(comm, manifest_beside(output, &manifest));
-    if (status == TT_OK) status = extract_from(comm, &plain, manifest, output, max_failures);
+    char *manifest;
+    tt_status status = cli_plain_scan(comm, s, corpus, output, &plain, &manifest);
+    if (status == TT_OK)
+        status =
+            cli_plain_origin(comm, &plain, "extract", "audio.,features.", "", (const char **)&manifest, 1);
+    if (status == TT_OK)
+        status = tt_extract(comm, &plain.config->audio, &plain.config->features, max_failures,
+                            &plain.provenance, manifest, output);
     free(manifest);
     cli_plain_free(&plain);
     return status;

@@ -17,6 +17,7 @@ static const struct {
     {"run", cmd_run, "walk the whole line: skip what is current, resume what was cut off"},
     {"scan", cmd_scan, "list a corpus, probe the headers, write manifest.h5"},
     {"extract", cmd_extract, "audio features of every clip: features.h5"},
+    {"lyrics", cmd_lyrics, "words of the lyrics as TF-IDF and an embedding: lyrics.h5"},
     {"fuse", cmd_fuse, "z-scored feature matrix: hybrid.h5"},
     {"train", cmd_train, "train a variational autoencoder: model.h5"},
     {"encode", cmd_encode, "latent means and variances of every clip: latents.h5"},

@@ -43,6 +43,12 @@ tt_status cli_output_check(const tt_comm *comm, const char *output, const char *
 tt_status cli_plain_origin(const tt_comm *comm, cli_plain *plain, const char *name, const char *prefixes,
                            const char *extra, const char *const *specs, int n_specs);
 
+/** Scan a corpus for a command that reads tracks: load the settings, look at the output, and write the
+ * manifest beside it ("DIR/features.h5" has "DIR/features.manifest.h5"). Collective. Free `out` with
+ * cli_plain_free() and *manifest, its path, with free(), also on failure. */
+tt_status cli_plain_scan(const tt_comm *comm, cli_stage *s, const char *corpus, const char *output,
+                         cli_plain *out, char **manifest);
+
 void cli_plain_free(cli_plain *plain);
 
 /** TT_ERR_USAGE unless either --run is given and none of n plain options, or all of these.

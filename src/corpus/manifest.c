@@ -93,29 +93,11 @@ static void describe(const tt_comm *comm, const tt_tracks *tracks, tt_column out
                             .block_rows = TEXT_BLOCK};
 }
 
-/* Write rows [first, first + n) of `total`, contiguous over the ranks, after dealing them as whole blocks.
- * Collective; `status` is this rank's own so far. Frees data. */
+/* Write rows [first, first + n) of this rank. Collective; `status` is its own so far. Frees data. */
 static tt_status write_rows(const tt_comm *comm, tt_store *store, const tt_column *c, int64_t row_bytes,
                             void *data, int64_t first, int64_t n, tt_status status)
 {
-    int64_t *count = NULL, total = c->dims[0], block = c->block_rows > 0 ? c->block_rows : TT_BLOCK_ROWS;
-    char *rows = NULL;
-    if (status == TT_OK) status = tt_alloc(2 * comm->size, sizeof *count, "the manifest", &count);
-    status = tt_agree(comm, status);
-    for (int r = 0; status == TT_OK && r < comm->size; r++) {
-        tt_range to = tt_partition(total, block, comm->size, r);
-        int64_t begin = to.begin > first ? to.begin : first, end = to.end < first + n ? to.end : first + n;
-        count[r] = end > begin ? (end - begin) * row_bytes : 0;
-    }
-    if (status == TT_OK) status = tt_exchange(comm, data, count, &rows, count + comm->size);
-    if (status == TT_OK) {
-        tt_range mine = tt_partition(total, block, comm->size, comm->rank);
-        int64_t owned = mine.end - mine.begin;
-        if (owned > 0) status = tt_store_write(store, c->name, mine.begin, owned, rows);
-        status = tt_agree(comm, status);
-    }
-    free(rows);
-    free(count);
+    status = tt_store_write_dealt(comm, store, c, row_bytes, data, first, n, status);
     free(data);
     return status;
 }

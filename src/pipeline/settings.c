@@ -41,11 +41,15 @@ const setting settings[] = {
     {"features.set", SETTING_WORDS, AT(features.set), "[all]", 0, 0, "all " TT_FEATURE_NAMES, 0},
     INT_("features.n_mfcc", features.n_mfcc, "20", 1, 128),
     REAL("features.top_db", features.top_db, "80", 1, 300),
-    {"lyrics.ngram", SETTING_INTS, NOWHERE, "[1, 2]", 1, 8, NULL, 0},
-    {"lyrics.min_df", SETTING_REAL, NOWHERE, "2", 0, 1e9, NULL, 0},
-    {"lyrics.max_df", SETTING_REAL, NOWHERE, "0.95", 0, 1e9, NULL, 0},
-    {"lyrics.max_features", SETTING_INT, NOWHERE, "20000", 1, 1e9, NULL, 0},
-    {"lyrics.embedding_dims", SETTING_INT, NOWHERE, "128", 1, 65536, NULL, 0},
+    {"lyrics.ngram", SETTING_INTS, AT(lyrics.ngram), "[1, 2]", 1, TT_NGRAM_MAX, NULL, AT(lyrics.n_ngram)},
+    {"lyrics.min_df", SETTING_BOUND, AT(lyrics.min_df), "2", 0, 1e9, NULL, 0},
+    {"lyrics.max_df", SETTING_BOUND, AT(lyrics.max_df), "0.95", 0, 1e9, NULL, 0},
+    {"lyrics.max_features", SETTING_COUNT, AT(lyrics.max_features), "20000", 1, 1e9, NULL, 0},
+    {"lyrics.sublinear_tf", SETTING_BOOL, AT(lyrics.sublinear_tf), "false", 0, 0, NULL, 0},
+    {"lyrics.stop_words", SETTING_TEXT, AT(lyrics.stop_words), "none", 0, 0, NULL, 0},
+    CHOICE("lyrics.stemming", lyrics.stemming, "none", "none snowball"),
+    INT_("lyrics.embedding_dims", lyrics.embedding_dims, "128", 1, 4096),
+    {"lyrics.embedding_file", SETTING_TEXT, AT(lyrics.embedding_file), "none", 0, 0, NULL, 0},
     {"fuse.lyrics_weight", SETTING_REAL, NOWHERE, "1.0", 0, 1e6, NULL, 0},
     INT_("fuse.pca", fuse.pca, "0", 0, 65536),
     CHOICE("model.kind", model.kind, "fc", "fc"),
@@ -135,6 +139,18 @@ static tt_status number(const setting *s, const char *text, const char *where, d
     if (*out < s->low || *out > s->high)
         return tt_fail(TT_ERR_CONFIG, "%s%s: %s is out of range: %.15g to %.15g", where, s->path, text,
                        s->low, s->high);
+    return TT_OK;
+}
+
+/* 2 is a number of documents, 0.5 and 1.0 are shares of them, as in scikit-learn. */
+static tt_status store_bound(const setting *s, const char *text, const char *where, tt_bound *to)
+{
+    setting as = *s;
+    tt_bound bound = {.share = strpbrk(text, ".eE") != NULL};
+    as.kind = bound.share ? SETTING_REAL : SETTING_INT;
+    if (bound.share) as.high = 1;
+    TT_TRY(number(&as, text, where, &bound.value));
+    if (to) *to = bound;
     return TT_OK;
 }
 
@@ -232,6 +248,8 @@ tt_status setting_store(const setting *s, const char *value, const char *where, 
     switch (s->kind) {
     case SETTING_SEED:
         return store_seed(s, value, where, to ? to : &seed);
+    case SETTING_BOUND:
+        return store_bound(s, value, where, to);
     case SETTING_BOOL:
         return store_bool(s, value, where, to ? to : &flag);
     case SETTING_TEXT:
@@ -274,5 +292,8 @@ tt_status settings_check(const tt_config *c)
     if (c->features.n_mfcc > c->features.n_mels)
         return tt_fail(TT_ERR_CONFIG, "features.n_mfcc: %d is above features.n_mels (%d)", c->features.n_mfcc,
                        c->features.n_mels);
+    if (c->lyrics.n_ngram != 2 || c->lyrics.ngram[0] > c->lyrics.ngram[1])
+        return tt_fail(TT_ERR_CONFIG,
+                       "lyrics.ngram: expected the fewest and the most words of a term, such as [1, 2]");
     return TT_OK;
 }

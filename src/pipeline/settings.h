@@ -11,6 +11,7 @@ typedef enum setting_kind {
     SETTING_COUNT,  /* int, or "all", which is 0 */
     SETTING_AUTO,   /* double, or "auto", which is 0 */
     SETTING_REAL,   /* double */
+    SETTING_BOUND,  /* tt_bound: a whole number, or a share of 1 written with a point */
     SETTING_SEED,   /* uint64_t */
     SETTING_BOOL,   /* bool */
     SETTING_TEXT,   /* char * */

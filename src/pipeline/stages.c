@@ -13,11 +13,17 @@
 #include <unistd.h>
 
 static const char *const file_name[RUN_FILES] = {
-    [FILE_MANIFEST] = "manifest.h5",   [FILE_FEATURES] = "features.h5",
-    [FILE_HYBRID] = "hybrid.h5",       [FILE_MODEL] = "model.h5",
-    [FILE_LATENTS] = "latents.h5",     [FILE_PCA] = "pca.h5",
-    [FILE_CLUSTERS] = "clusters.h5",   [FILE_METRICS] = "metrics.json",
-    [FILE_EMBEDDING] = "embedding.h5", [FILE_REPORT] = "results/report.json",
+    [FILE_MANIFEST] = "manifest.h5",
+    [FILE_FEATURES] = "features.h5",
+    [FILE_LYRICS] = "lyrics.h5",
+    [FILE_HYBRID] = "hybrid.h5",
+    [FILE_MODEL] = "model.h5",
+    [FILE_LATENTS] = "latents.h5",
+    [FILE_PCA] = "pca.h5",
+    [FILE_CLUSTERS] = "clusters.h5",
+    [FILE_METRICS] = "metrics.json",
+    [FILE_EMBEDDING] = "embedding.h5",
+    [FILE_REPORT] = "results/report.json",
 };
 
 tt_status make_paths(const char *directory, run_context *run)
@@ -79,6 +85,11 @@ static tt_status run_extract(const run_context *run, const tt_provenance *p)
 {
     return tt_extract(run->comm, &run->config->audio, &run->config->features, run->options->max_failures, p,
                       run->path[FILE_MANIFEST], run->path[FILE_FEATURES]);
+}
+
+static tt_status run_lyrics(const run_context *run, const tt_provenance *p)
+{
+    return tt_lyrics(run->comm, &run->config->lyrics, p, run->path[FILE_MANIFEST], run->path[FILE_LYRICS]);
 }
 
 static tt_status run_fuse(const run_context *run, const tt_provenance *p)
@@ -219,6 +230,7 @@ static tt_status run_report(const run_context *run, const tt_provenance *p)
 const stage stages[] = {
     {"scan", 1, FILE_MANIFEST, {FILE_NONE}, "corpus.", true, false, run_scan},
     {"extract", 1, FILE_FEATURES, {FILE_MANIFEST}, "audio.,features.", false, false, run_extract},
+    {"lyrics", 1, FILE_LYRICS, {FILE_MANIFEST}, "lyrics.", false, true, run_lyrics},
     {"fuse", 1, FILE_HYBRID, {FILE_FEATURES}, "fuse.pca", false, false, run_fuse},
     {"train", 1, FILE_MODEL, {FILE_HYBRID}, TT_TRAIN_SETTINGS, false, true, run_train},
     {"encode", 1, FILE_LATENTS, {FILE_MODEL, FILE_HYBRID}, "-", false, false, run_encode},

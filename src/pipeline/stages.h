@@ -11,6 +11,7 @@ typedef enum run_file {
     FILE_NONE,
     FILE_MANIFEST,
     FILE_FEATURES,
+    FILE_LYRICS,
     FILE_HYBRID,
     FILE_MODEL,
     FILE_LATENTS,

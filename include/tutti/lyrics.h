@@ -1,0 +1,15 @@
+/* The stage that turns lyrics into numbers. */
+#ifndef TUTTI_LYRICS_H
+#define TUTTI_LYRICS_H
+
+#include "tutti/text.h"
+
+/** `tutti lyrics`: lyrics.h5 from manifest.h5. Rows are tracks, in the manifest's order:
+ *  /terms, /df, /idf [terms] in the order of code points; /tfidf/{data,indices,indptr}, rows of length 1 as
+ * scikit-learn's TfidfVectorizer gives; /track/words, the number of words after stop words; /track/language,
+ * the label or a guess, and /track/language_guessed; /valid, 1 where a row of TF-IDF is not empty.
+ *  Collective. @return TT_OK, TT_STOPPED, or the status of what failed, the same on every rank */
+tt_status tt_lyrics(const tt_comm *comm, const tt_lyrics_params *params, const tt_provenance *provenance,
+                    const char *manifest, const char *output);
+
+#endif
