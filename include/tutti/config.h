@@ -6,6 +6,7 @@
 #include "tutti/features.h"
 #include "tutti/fuse.h"
 #include "tutti/lyrics.h"
+#include "tutti/metrics.h"
 #include "tutti/vae.h"
 
 typedef struct tt_config {
@@ -18,6 +19,7 @@ typedef struct tt_config {
     tt_model_params model;
     tt_train_params train;
     tt_cluster_params cluster;
+    tt_evaluate_params evaluate;
     char **values; /**< every setting as text, in the order of the table */
 } tt_config;
 

@@ -2,7 +2,7 @@
 #ifndef TUTTI_METRICS_H
 #define TUTTI_METRICS_H
 
-#include "tutti/matrix.h"
+#include "tutti/distance.h"
 #include "tutti/store.h"
 
 #include <stdio.h>
@@ -21,10 +21,41 @@ typedef struct tt_external_scores {
     int64_t clusters, classes;
 } tt_external_scores;
 
-/** Exact silhouette, Davies-Bouldin and Calinski-Harabasz (Euclidean) of x under labels [count] of this
- * rank's rows; rows labelled below 0 are left out. Labels may be any non-negative numbers. Ring of tiles,
- * O(n/P) memory, the same bits on any rank count. Collective. @return TT_OK, TT_ERR_MEMORY, TT_STOPPED */
-tt_status tt_score_internal(const tt_matrix *x, const int32_t *label, tt_internal_scores *out);
+/** How the silhouette is measured; all zeros is the default but for the metric, TT_EUCLIDEAN. */
+typedef struct tt_silhouette_options {
+    tt_metric metric; /**< TT_EUCLIDEAN or TT_COSINE */
+    int64_t sample;   /**< rows to draw and score among each other, as scikit-learn's sample_size; 0: all */
+    uint64_t seed;    /**< of the sample */
+} tt_silhouette_options;
+
+/** Mean silhouette of one cluster. */
+typedef struct tt_cluster_silhouette {
+    int32_t label;
+    int64_t rows; /**< that were scored */
+    double silhouette;
+} tt_cluster_silhouette;
+
+/** Of each cluster, ascending by label; n is 0 where the silhouette is undefined or where there are more than
+ * TT_CLUSTER_SILHOUETTES clusters. Free `cluster` with free(). */
+typedef struct tt_cluster_silhouettes {
+    int64_t n;
+    tt_cluster_silhouette *cluster;
+} tt_cluster_silhouettes;
+enum { TT_CLUSTER_SILHOUETTES = 1024 };
+
+/** Silhouette, Davies-Bouldin and Calinski-Harabasz (the latter two Euclidean) of x under labels [count] of
+ * this rank's rows; rows labelled below 0 are left out. Labels may be any non-negative numbers. Ring of
+ * tiles, O(n/P) memory, the same bits on any rank count.
+ *  @param options   NULL: Euclidean distances, all rows
+ *  @param clusters  NULL: not wanted
+ *  Collective. @return TT_OK, TT_ERR_INPUT (rows that the metric cannot measure), TT_ERR_MEMORY, TT_STOPPED
+ */
+tt_status tt_score_internal(const tt_matrix *x, const int32_t *label, const tt_silhouette_options *options,
+                            tt_internal_scores *out, tt_cluster_silhouettes *clusters);
+
+/** The silhouette alone: exact up to 20,000 scored rows; of more, that of about so many drawn rows among
+ * each other. What k-means chooses k by. Collective. @return as tt_score_internal() */
+tt_status tt_score_silhouette(const tt_matrix *x, const int32_t *label, uint64_t seed, double *out);
 
 /** Rows that have one label and one truth. */
 typedef struct tt_cell {
@@ -58,17 +89,30 @@ typedef struct tt_truth {
     int64_t rows;         /**< over all ranks */
 } tt_truth;
 
+/** Settings `evaluate:`. */
+typedef struct tt_evaluate_params {
+    char *metric; /**< of the silhouette: euclidean | cosine */
+    char *noise;  /**< drop: noise rows are left out | cluster: they are one | singletons: one each */
+    int sample;   /**< rows to draw for the silhouette; 0: all, exactly */
+} tt_evaluate_params;
+
 /** `tutti evaluate`: metrics.json (written as PATH.part by rank 0, then renamed), and a table on standard
  * output. Adds a labelling by chance (the cluster sizes of the first job, shuffled over its rows) as method
  * "chance".
- * JSON: {TRUTH: {METHOD: {space, rows, noise, clusters, silhouette, davies_bouldin, calinski_harabasz,
- * truth_rows, classes, ari, ami, nmi, homogeneity, completeness, v_measure, fowlkes_mallows, purity}},
- * "provenance": {...}}; `rows` have a label and are scored by geometry, `noise` are valid rows labelled below
- * 0, `truth_rows` are rows with a known truth as well. NaN is written as null. Without truths TRUTH is "none"
- * and what needs truth is absent. Nothing in the file depends on the rank count. Collective.
- * @return TT_OK, TT_ERR_INPUT (row counts that differ, naming both), TT_ERR_IO, TT_ERR_MEMORY, TT_STOPPED */
-tt_status tt_evaluate(const tt_comm *comm, const tt_provenance *provenance, const tt_evaluate_job *jobs,
-                      int n_jobs, const tt_truth *truths, int n_truths, const char *output);
+ * JSON: {TRUTH: {METHOD: {space, level, metric, rows, noise, noise_as, clusters, silhouette, davies_bouldin,
+ * calinski_harabasz, cluster_silhouettes: [{cluster, rows, silhouette}], truth_rows, classes, ari, ami, nmi,
+ * homogeneity, completeness, v_measure, fowlkes_mallows, purity, confusion: {clusters, classes, rows}}},
+ * "provenance": {...}}. `rows` have a label and are scored by geometry, `noise` are valid rows labelled below
+ * 0 and `noise_as` what became of them, `truth_rows` are rows with a known truth as well;
+ * `silhouette_sample` says how many rows were drawn, where not all were. NaN is written as null; so is a
+ * confusion table of more than 65,536 cells. Where the file of the rows has /clip/track, TRUTH_by_track holds
+ * the same scores of tracks, each with the label and the truth of most of its rows. Without truths TRUTH is
+ * "none" and what needs truth is absent. Nothing in the file depends on the rank count. Collective.
+ * @return TT_OK, TT_ERR_CONFIG, TT_ERR_INPUT (row counts that differ, naming both), TT_ERR_IO,
+ * TT_ERR_MEMORY, TT_STOPPED */
+tt_status tt_evaluate(const tt_comm *comm, const tt_evaluate_params *params, const tt_provenance *provenance,
+                      const tt_evaluate_job *jobs, int n_jobs, const tt_truth *truths, int n_truths,
+                      const char *output);
 
 /** Print the table of a metrics.json to a stream. Not collective. @return TT_OK, TT_ERR_IO, TT_ERR_INPUT */
 tt_status tt_scores_print(const char *metrics, FILE *to);

@@ -24,13 +24,15 @@ static tt_status evaluate_files(const tt_comm *comm, cli_plain *plain, const tt_
 {
     const char *specs[] = {job->input, job->labels, truth};
     TT_TRY(cli_output_check(comm, output, specs, truth ? 3 : 2));
-    TT_TRY(cli_plain_origin(comm, plain, "evaluate", "-", "", specs, truth ? 3 : 2));
-    if (!truth) return tt_evaluate(comm, &plain->provenance, job, 1, NULL, 0, output);
+    TT_TRY(cli_plain_origin(comm, plain, "evaluate", "evaluate.", "", specs, truth ? 3 : 2));
+    if (!truth)
+        return tt_evaluate(comm, &plain->config->evaluate, &plain->provenance, job, 1, NULL, 0, output);
     int32_t *label = NULL;
     int64_t rows;
     tt_status s = tt_truth_from_dataset(comm, truth, &label, &rows);
     tt_truth truths[] = {{"truth", label, rows}};
-    if (s == TT_OK) s = tt_evaluate(comm, &plain->provenance, job, 1, truths, 1, output);
+    if (s == TT_OK)
+        s = tt_evaluate(comm, &plain->config->evaluate, &plain->provenance, job, 1, truths, 1, output);
     free(label);
     return s;
 }
@@ -48,9 +50,22 @@ static tt_status evaluate_plain(const tt_comm *comm, const cli_stage *s, const c
     return status;
 }
 
+/* Options that stand for settings: the texts go there as they are, and are checked there. */
+enum { SETTINGS = 3 };
+
+static tt_status apply(cli_stage *s, const char *const *value, cli_setting *room)
+{
+    static const char *const key[SETTINGS] = {"metric", "noise", "sample"};
+    for (int i = 0; i < SETTINGS; i++)
+        if (value[i]) TT_TRY(cli_set(s, &room[i], "evaluate.%s=%s", key[i], value[i]));
+    return TT_OK;
+}
+
 tt_status cmd_evaluate(const tt_comm *comm, int argc, char **argv)
 {
     cli_stage s = {0};
+    cli_setting room[SETTINGS];
+    const char *setting[SETTINGS] = {NULL};
     const char *input = NULL, *labels = NULL, *truth = NULL, *output = NULL;
     bool done, in_directory;
     const cli_usage usage = {
@@ -65,9 +80,13 @@ tt_status cmd_evaluate(const tt_comm *comm, int argc, char **argv)
         {"labels", CLI_TEXT, &labels, "FILE.h5:/label", "cluster of each row; negative: none"},
         {"truth", CLI_TEXT, &truth, "FILE.h5:/y", "true class of each row; negative: unknown"},
         {"output", CLI_TEXT, &output, "FILE", "the JSON file to write"},
+        {"metric", CLI_TEXT, &setting[0], "NAME", "of the silhouette: euclidean (default) or cosine"},
+        {"noise", CLI_TEXT, &setting[1], "NAME", "negative labels: drop (default), cluster or singletons"},
+        {"sample", CLI_TEXT, &setting[2], "N", "rows drawn for the silhouette (default 0: all)"},
         {0}};
     TT_TRY(cli_parse(comm->rank, argc, argv, &usage, options, NULL, &done));
     if (done) return TT_OK;
+    TT_TRY(apply(&s, setting, room));
     const char *names[] = {"input", "labels", "output"}, *given[] = {input, labels, output};
     TT_TRY(cli_choose(&s, names, given, 3, &in_directory));
     if (in_directory && truth)

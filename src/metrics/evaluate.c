@@ -3,7 +3,6 @@
 #include "tutti/memory.h"
 #include "tutti/random.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,9 @@
 typedef struct labelling {
     const char *method, *space;
     tt_matrix x;
-    int32_t *label; /* [x.count] */
+    int32_t *label; /* [x.count] -1 for rows that are not valid */
+    int64_t noise;  /* over all ranks, whatever became of it */
+    row_tracks tracks;
 } labelling;
 
 /* ---- labels ---- */
@@ -35,11 +36,43 @@ static void labelling_free(labelling *l)
 {
     tt_matrix_free(&l->x);
     free(l->label);
+    free(l->tracks.track);
     *l = (labelling){0};
 }
 
-static tt_status labelling_read(const tt_comm *comm, const tt_evaluate_job *job, const tt_truth *truths,
-                                int n_truths, labelling *l)
+/* Noise rows become a cluster, or clusters of one row each, behind those that there are. Collective. */
+static tt_status label_noise(labelling *l, bool alone)
+{
+    int64_t largest = -1, noise = 0;
+    int last;
+    for (int64_t i = 0; i < l->x.count; i++) {
+        if (l->x.valid[i] && l->label[i] > largest) largest = l->label[i];
+        noise += l->x.valid[i] && l->label[i] < 0;
+    }
+    int64_t next = 1 + tt_max_i64(l->x.comm, largest);
+    if (alone) next += tt_prefix_i64(l->x.comm, noise);
+    TT_TRY(tt_agree(l->x.comm, tt_int(next + noise, "clusters of one noise row each", &last)));
+    for (int64_t i = 0; i < l->x.count; i++)
+        if (l->x.valid[i] && l->label[i] < 0) l->label[i] = (int32_t)(alone ? next++ : next);
+    return TT_OK;
+}
+
+/* What becomes of noise. Collective. */
+static tt_status treat_noise(labelling *l, const tt_evaluate_params *params)
+{
+    int64_t noise = 0;
+    for (int64_t i = 0; i < l->x.count; i++) {
+        if (!l->x.valid[i]) l->label[i] = -1;
+        noise += l->x.valid[i] && l->label[i] < 0;
+    }
+    l->noise = tt_sum_i64(l->x.comm, noise);
+    if (strcmp(params->noise, "drop") == 0 || l->noise == 0) return TT_OK;
+    return label_noise(l, strcmp(params->noise, "singletons") == 0);
+}
+
+static tt_status labelling_read(const tt_comm *comm, const tt_evaluate_params *params,
+                                const tt_evaluate_job *job, const tt_truth *truths, int n_truths,
+                                labelling *l)
 {
     *l = (labelling){.method = job->method, .space = job->space};
     tt_status s = tt_matrix_read(comm, job->input, "/x", &l->x);
@@ -49,6 +82,8 @@ static tt_status labelling_read(const tt_comm *comm, const tt_evaluate_job *job,
             s = tt_fail(TT_ERR_INPUT,
                         "the truth \"%s\" has %lld rows, but %s has %lld: they must be of the same rows",
                         truths[t].name, (long long)truths[t].rows, l->x.name, (long long)l->x.rows);
+    if (s == TT_OK) s = treat_noise(l, params);
+    if (s == TT_OK) s = row_tracks_read(&l->x, job->input, &l->tracks);
     if (s != TT_OK) labelling_free(l);
     return s;
 }
@@ -143,97 +178,121 @@ static tt_status shuffle(labelling *l, uint64_t seed)
     return s;
 }
 
-/* ---- scores to JSON; on ranks other than 0 `root` is NULL, and jansson lets that pass ---- */
+/* ---- scores ---- */
 
-static void set_number(json_t *object, const char *name, double value)
-{
-    json_object_set_new(object, name, isfinite(value) ? json_real(value) : json_null());
-}
+/* What a run of the stage works with. */
+typedef struct evaluation {
+    const tt_evaluate_params *params;
+    tt_silhouette_options silhouette;
+    const tt_truth *truths;
+    int n_truths;
+    json_t *root; /* NULL on ranks other than 0 */
+} evaluation;
 
-static void set_count(json_t *object, const char *name, int64_t value)
+/* Add the entry of labels [count] against truth [count] (NULL: none). Collective; takes `entry`. */
+static tt_status add_entry(const evaluation *e, const labelling *l, int64_t count, const int32_t *label,
+                           const int32_t *truth, const char *name, json_t *entry)
 {
-    json_object_set_new(object, name, json_integer(value));
-}
-
-static json_t *entry_of(const labelling *l, const tt_internal_scores *inside, int64_t noise)
-{
-    json_t *entry = json_object();
-    json_object_set_new(entry, "space", json_string(l->space));
-    set_count(entry, "rows", inside->rows);
-    set_count(entry, "noise", noise);
-    set_count(entry, "clusters", inside->clusters);
-    set_number(entry, "silhouette", inside->silhouette);
-    set_number(entry, "davies_bouldin", inside->davies_bouldin);
-    set_number(entry, "calinski_harabasz", inside->calinski_harabasz);
-    return entry;
-}
-
-static void add_external(json_t *entry, const tt_external_scores *e)
-{
-    set_count(entry, "truth_rows", e->rows);
-    set_count(entry, "classes", e->classes);
-    set_number(entry, "ari", e->ari);
-    set_number(entry, "ami", e->ami);
-    set_number(entry, "nmi", e->nmi);
-    set_number(entry, "homogeneity", e->homogeneity);
-    set_number(entry, "completeness", e->completeness);
-    set_number(entry, "v_measure", e->v_measure);
-    set_number(entry, "fowlkes_mallows", e->fowlkes_mallows);
-    set_number(entry, "purity", e->purity);
-}
-
-/* Put `entry` under root[truth][method]; takes `entry`. */
-static void put_entry(json_t *root, const char *truth, const char *method, json_t *entry)
-{
-    json_t *methods = json_object_get(root, truth);
-    if (!methods) {
-        json_object_set_new(root, truth, json_object());
-        methods = json_object_get(root, truth);
-    }
-    json_object_set_new(methods, method, entry);
-}
-
-/* Score one labelling against every truth. Collective. */
-static tt_status score(const labelling *l, const tt_truth *truths, int n_truths, json_t *root)
-{
-    const tt_comm *comm = l->x.comm;
-    tt_internal_scores inside;
-    int64_t noise = 0;
-    int32_t *known = NULL;
-    TT_TRY(tt_score_internal(&l->x, l->label, &inside));
-    TT_TRY(tt_agree(comm, tt_alloc(l->x.count, sizeof *known, "labels", &known)));
-    for (int64_t i = 0; i < l->x.count; i++) {
-        noise += l->x.valid[i] && l->label[i] < 0;
-        known[i] = is_labelled(l, i) ? l->label[i] : -1;
-    }
-    noise = tt_sum_i64(comm, noise);
+    tt_external_scores outside;
+    tt_cell *cells = NULL;
+    int64_t n = 0;
     tt_status s = TT_OK;
-    for (int t = 0; s == TT_OK && t < n_truths; t++) {
-        tt_external_scores outside;
-        s = tt_score_external(comm, l->x.count, known, truths[t].label, &outside);
-        if (s != TT_OK || !root) continue;
-        json_t *entry = entry_of(l, &inside, noise);
-        add_external(entry, &outside);
-        put_entry(root, truths[t].name, l->method, entry);
+    if (truth) {
+        s = tt_contingency(l->x.comm, count, label, truth, &cells, &n);
+        if (s == TT_OK) s = tt_agree(l->x.comm, score_cells(cells, n, &outside));
+        if (s == TT_OK) entry_add_external(entry, &outside);
+        if (s == TT_OK && entry) entry_add_confusion(entry, cells, n, &outside);
     }
-    if (root && n_truths == 0) put_entry(root, "none", l->method, entry_of(l, &inside, noise));
-    free(known);
+    if (s == TT_OK)
+        entry_put(e->root, name, l->method, entry);
+    else
+        json_decref(entry);
+    free(cells);
     return s;
 }
 
-static tt_status score_all(const tt_comm *comm, uint64_t seed, const tt_evaluate_job *jobs, int n_jobs,
-                           const tt_truth *truths, int n_truths, json_t *root)
+/* Clusters among labels [count], and rows that have one. Collective. */
+static tt_status count_labels(const tt_comm *comm, int64_t count, const int32_t *label,
+                              tt_internal_scores *out)
+{
+    tt_cell *cells;
+    *out = (tt_internal_scores){NAN, NAN, NAN, 0, 0};
+    TT_TRY(tt_contingency(comm, count, label, NULL, &cells, &out->clusters));
+    for (int64_t i = 0; i < out->clusters; i++) out->rows += cells[i].count;
+    free(cells);
+    return TT_OK;
+}
+
+/* Tracks by what most of their rows have: against truth t, under NAME_by_track. Geometry is not scored, since
+ * a track has no place in the space that its rows were clustered in. Collective.
+ *  @param label  [tracks of this rank] */
+static tt_status score_by_track(const evaluation *e, const labelling *l, int t, const int32_t *label)
+{
+    const tt_comm *comm = l->x.comm;
+    tt_range mine = tt_partition(l->tracks.tracks, TT_BLOCK_ROWS, comm->size, comm->rank);
+    int64_t count = mine.end - mine.begin;
+    tt_internal_scores tracks;
+    int32_t *truth = NULL;
+    char *name = NULL;
+    tt_status s = tt_alloc(count, sizeof *truth, "truths of tracks", &truth);
+    if (s == TT_OK) s = tt_format(&name, "%s_by_track", e->truths[t].name);
+    s = tt_agree(comm, s);
+    if (s == TT_OK) s = majority_labels(comm, &l->tracks, e->truths[t].label, truth);
+    if (s == TT_OK) s = count_labels(comm, count, label, &tracks);
+    if (s == TT_OK) {
+        const entry_head head = {
+            l->space, "track", e->params->metric, e->params->noise, l->tracks.tracks - tracks.rows, 0};
+        s = add_entry(e, l, count, label, truth, name, e->root ? entry_new(&head, &tracks) : NULL);
+    }
+    free(name);
+    free(truth);
+    return s;
+}
+
+/* Collective. */
+static tt_status score_tracks(const evaluation *e, const labelling *l)
+{
+    tt_range mine = tt_partition(l->tracks.tracks, TT_BLOCK_ROWS, l->x.comm->size, l->x.comm->rank);
+    int32_t *label;
+    if (l->tracks.tracks == 0 || e->n_truths == 0) return TT_OK;
+    TT_TRY(tt_agree(l->x.comm, tt_alloc(mine.end - mine.begin, sizeof *label, "labels of tracks", &label)));
+    tt_status s = majority_labels(l->x.comm, &l->tracks, l->label, label);
+    for (int t = 0; s == TT_OK && t < e->n_truths; t++) s = score_by_track(e, l, t, label);
+    free(label);
+    return s;
+}
+
+/* Score one labelling against every truth. Collective. */
+static tt_status score(const evaluation *e, const labelling *l)
+{
+    const entry_head head = {l->space,         "row",    e->params->metric,
+                             e->params->noise, l->noise, e->params->sample};
+    tt_internal_scores inside;
+    tt_cluster_silhouettes each;
+    tt_status s = tt_score_internal(&l->x, l->label, &e->silhouette, &inside, &each);
+    for (int t = 0; s == TT_OK && t < (e->n_truths > 0 ? e->n_truths : 1); t++) {
+        const tt_truth *truth = e->n_truths > 0 ? &e->truths[t] : NULL;
+        json_t *entry = e->root ? entry_new(&head, &inside) : NULL;
+        if (entry) entry_add_clusters(entry, &each);
+        s = add_entry(e, l, l->x.count, l->label, truth ? truth->label : NULL, truth ? truth->name : "none",
+                      entry);
+    }
+    free(each.cluster);
+    return s == TT_OK ? score_tracks(e, l) : s;
+}
+
+static tt_status score_all(const tt_comm *comm, const evaluation *e, const tt_evaluate_job *jobs, int n_jobs)
 {
     tt_status s = TT_OK;
     for (int j = 0; s == TT_OK && j <= n_jobs; j++) {
         bool chance = j == n_jobs;
         labelling l;
-        TT_TRY(labelling_read(comm, &jobs[chance ? 0 : j], truths, n_truths, &l));
+        TT_TRY(labelling_read(comm, e->params, &jobs[chance ? 0 : j], e->truths, e->n_truths, &l));
         if (chance) {
             l.method = "chance";
-            s = shuffle(&l, seed);
+            s = shuffle(&l, e->silhouette.seed);
         }
-        if (s == TT_OK) s = score(&l, truths, n_truths, root);
+        if (s == TT_OK) s = score(e, &l);
         labelling_free(&l);
     }
     return s;
@@ -268,15 +327,34 @@ static tt_status publish(json_t *root, const tt_provenance *p, const char *path)
     return tt_scores_print(path, stdout);
 }
 
-tt_status tt_evaluate(const tt_comm *comm, const tt_provenance *provenance, const tt_evaluate_job *jobs,
-                      int n_jobs, const tt_truth *truths, int n_truths, const char *output)
+static tt_status check(const tt_evaluate_params *params, int n_jobs, tt_metric *metric)
 {
+    static const char *const noise[] = {"drop", "cluster", "singletons"};
+    bool known = false;
+    for (int i = 0; i < 3; i++) known = known || strcmp(params->noise, noise[i]) == 0;
     if (n_jobs < 1) return tt_fail(TT_ERR_USAGE, "nothing to evaluate: no labels were given");
-    json_t *root = comm->rank == 0 ? json_object() : NULL;
-    tt_status s = comm->rank == 0 && !root ? tt_fail(TT_ERR_MEMORY, "no memory for scores") : TT_OK;
+    if (!known)
+        return tt_fail(TT_ERR_CONFIG,
+                       "evaluate.noise: '%s' is not known; expected one of: drop cluster singletons",
+                       params->noise);
+    if (!tt_metric_parse(params->metric, metric) || *metric == TT_SQEUCLIDEAN)
+        return tt_fail(TT_ERR_CONFIG, "evaluate.metric: '%s' is not known; expected one of: euclidean cosine",
+                       params->metric);
+    return TT_OK;
+}
+
+tt_status tt_evaluate(const tt_comm *comm, const tt_evaluate_params *params, const tt_provenance *provenance,
+                      const tt_evaluate_job *jobs, int n_jobs, const tt_truth *truths, int n_truths,
+                      const char *output)
+{
+    tt_metric metric;
+    TT_TRY(check(params, n_jobs, &metric));
+    evaluation e = {params, {metric, params->sample, provenance->seed}, truths, n_truths, NULL};
+    if (comm->rank == 0) e.root = json_object();
+    tt_status s = comm->rank == 0 && !e.root ? tt_fail(TT_ERR_MEMORY, "no memory for scores") : TT_OK;
     s = tt_agree(comm, s);
-    if (s == TT_OK) s = score_all(comm, provenance->seed, jobs, n_jobs, truths, n_truths, root);
-    if (s == TT_OK) s = tt_agree(comm, root ? publish(root, provenance, output) : TT_OK);
-    json_decref(root);
+    if (s == TT_OK) s = score_all(comm, &e, jobs, n_jobs);
+    if (s == TT_OK) s = tt_agree(comm, e.root ? publish(e.root, provenance, output) : TT_OK);
+    json_decref(e.root);
     return s;
 }

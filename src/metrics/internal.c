@@ -1,6 +1,7 @@
 #include "metrics/internal.h"
 
 #include "tutti/memory.h"
+#include "tutti/random.h"
 #include "tutti/sum.h"
 
 #include <float.h>
@@ -173,28 +174,106 @@ static tt_status score_centroids(const tt_matrix *x, const clusters *c, const in
     return s;
 }
 
-static tt_status score_silhouette(const tt_matrix *x, const clusters *c, const int64_t *of, double *out)
+/* ---- silhouette ---- */
+
+/* Labels of drawn rows alone, of rows that have one: the others get -1. Collective. */
+static tt_status draw_rows(const tt_matrix *x, const int64_t *of, const int32_t *label, int64_t rows,
+                           const tt_silhouette_options *options, int32_t *drawn)
+{
+    tt_stream stream = {options->seed, TT_FOR_SAMPLE, 1};
+    int64_t mine = 0;
+    for (int64_t i = 0; i < x->count; i++) mine += of[i] >= 0;
+    int64_t at = tt_prefix_i64(x->comm, mine);
+    for (int64_t i = 0; i < x->count; i++) {
+        drawn[i] = -1;
+        if (of[i] < 0) continue;
+        if ((int64_t)tt_random_permute(stream, (uint64_t)at++, (uint64_t)rows) < options->sample)
+            drawn[i] = label[i];
+    }
+    return TT_OK;
+}
+
+static bool is_defined(const clusters *c, int64_t rows)
+{
+    return c->n >= 2 && c->n < rows;
+}
+
+static int64_t rows_of(const clusters *c)
+{
+    int64_t rows = 0;
+    for (int64_t i = 0; i < c->n; i++) rows += c->cell[i].count;
+    return rows;
+}
+
+/* Of all rows that have a cluster. Collective. */
+static tt_status score_rows(const tt_matrix *x, const clusters *c, const int64_t *of, tt_metric metric,
+                            double *out, tt_cluster_silhouettes *each)
 {
     sorted_rows rows;
-    TT_TRY(sorted_rows_new(x, c, of, &rows));
-    tt_status s = silhouette_mean(&rows, out);
-    sorted_rows_free(&rows);
+    double *mean = NULL;
+    bool wanted = each && c->n <= TT_CLUSTER_SILHOUETTES;
+    if (!is_defined(c, rows_of(c))) return TT_OK;
+    tt_status s = wanted ? tt_alloc(c->n, sizeof *mean, "silhouettes of clusters", &mean) : TT_OK;
+    if (s == TT_OK && wanted)
+        s = tt_alloc(c->n, sizeof *each->cluster, "silhouettes of clusters", &each->cluster);
+    s = tt_agree(x->comm, s);
+    if (s == TT_OK) s = sorted_rows_new(x, c, of, &rows);
+    if (s == TT_OK) {
+        s = silhouette_mean(&rows, metric, out, mean);
+        sorted_rows_free(&rows);
+    }
+    for (int64_t i = 0; s == TT_OK && wanted && i < c->n; i++)
+        each->cluster[each->n++] = (tt_cluster_silhouette){c->cell[i].label, c->cell[i].count, mean[i]};
+    free(mean);
     return s;
 }
 
-tt_status tt_score_internal(const tt_matrix *x, const int32_t *label, tt_internal_scores *out)
+/* Of drawn rows among each other. Collective. */
+static tt_status score_drawn(const tt_matrix *x, const int64_t *of, const int32_t *label, int64_t rows,
+                             const tt_silhouette_options *options, double *out, tt_cluster_silhouettes *each)
 {
+    clusters c = {0};
+    int32_t *drawn;
+    int64_t *of_drawn = NULL;
+    TT_TRY(tt_agree(x->comm, tt_alloc(x->count, sizeof *drawn, "labels", &drawn)));
+    tt_status s = draw_rows(x, of, label, rows, options, drawn);
+    if (s == TT_OK) s = find_clusters(x, drawn, &c, &of_drawn);
+    if (s == TT_OK) s = score_rows(x, &c, of_drawn, options->metric, out, each);
+    free(of_drawn);
+    free(c.cell);
+    free(drawn);
+    return s;
+}
+
+tt_status tt_score_internal(const tt_matrix *x, const int32_t *label, const tt_silhouette_options *options,
+                            tt_internal_scores *out, tt_cluster_silhouettes *each)
+{
+    const tt_silhouette_options usual = {TT_EUCLIDEAN, 0, 0};
     clusters c = {0};
     int64_t *of;
     *out = (tt_internal_scores){NAN, NAN, NAN, 0, 0};
+    if (each) *each = (tt_cluster_silhouettes){0};
+    if (!options) options = &usual;
     tt_status s = find_clusters(x, label, &c, &of);
-    for (int64_t i = 0; s == TT_OK && i < c.n; i++) out->rows += c.cell[i].count;
+    if (s == TT_OK) out->rows = rows_of(&c);
     out->clusters = c.n;
-    if (s == TT_OK && c.n >= 2 && c.n < out->rows) {
+    if (s == TT_OK && is_defined(&c, out->rows)) {
+        bool all = options->sample == 0 || options->sample >= out->rows;
         s = score_centroids(x, &c, of, out);
-        if (s == TT_OK) s = score_silhouette(x, &c, of, &out->silhouette);
+        if (s == TT_OK)
+            s = all ? score_rows(x, &c, of, options->metric, &out->silhouette, each)
+                    : score_drawn(x, of, label, out->rows, options, &out->silhouette, each);
     }
     free(of);
     free(c.cell);
+    return s;
+}
+
+tt_status tt_score_silhouette(const tt_matrix *x, const int32_t *label, uint64_t seed, double *out)
+{
+    const tt_silhouette_options options = {TT_EUCLIDEAN, 20000, seed};
+    tt_internal_scores scores;
+    tt_status s = tt_score_internal(x, label, &options, &scores, NULL);
+    *out = scores.silhouette;
     return s;
 }

@@ -4,6 +4,8 @@
 
 #include "tutti/metrics.h"
 
+#include <jansson.h>
+
 /** Scores against truth from a contingency table. Not collective. */
 tt_status score_cells(const tt_cell *cells, int64_t n_cells, tt_external_scores *out);
 
@@ -29,8 +31,38 @@ void sorted_rows_free(sorted_rows *rows);
 /** Cluster of a sorted row. */
 int64_t cluster_at(const sorted_rows *rows, int64_t place);
 
-/** Mean silhouette of all rows (2 to rows - 1 clusters). Collective. @return TT_OK, TT_ERR_MEMORY or
- * TT_STOPPED */
-tt_status silhouette_mean(const sorted_rows *rows, double *out);
+/** Mean silhouette of all rows (2 to rows - 1 clusters), and of each cluster's. Collective.
+ *  @param each  [clusters], NULL: not wanted. @return TT_OK, TT_ERR_INPUT, TT_ERR_MEMORY or TT_STOPPED */
+tt_status silhouette_mean(const sorted_rows *rows, tt_metric metric, double *out, double *each);
+
+/** The track of each of a rank's rows. */
+typedef struct row_tracks {
+    int64_t count, tracks; /**< tracks 0: the file does not say */
+    int64_t *track;        /**< [count] owned */
+} row_tracks;
+
+/** /clip/track of the file of `spec`, if it has one with a row per row of x. Collective. Free out->track.
+ *  @return TT_OK, TT_ERR_INPUT (negative tracks), TT_ERR_IO, TT_ERR_MEMORY, the same on every rank */
+tt_status row_tracks_read(const tt_matrix *x, const char *spec, row_tracks *out);
+
+/** The label that most rows of each track have, the smallest of equals; rows labelled below 0 do not count,
+ * and a track without others gets -1. Collective.
+ *  @param[out] out  [tracks of this rank under tt_partition(tracks, TT_BLOCK_ROWS, ...)] */
+tt_status majority_labels(const tt_comm *comm, const row_tracks *rows, const int32_t *label, int32_t *out);
+
+/** What an entry says of itself. */
+typedef struct entry_head {
+    const char *space, *level, *metric, *noise_as;
+    int64_t noise, sample;
+} entry_head;
+
+/** An entry of metrics.json with the scores that need no truth; then more of it. Taken by entry_put(). */
+json_t *entry_new(const entry_head *head, const tt_internal_scores *inside);
+void entry_add_clusters(json_t *entry, const tt_cluster_silhouettes *each);
+void entry_add_external(json_t *entry, const tt_external_scores *outside);
+void entry_add_confusion(json_t *entry, const tt_cell *cells, int64_t n, const tt_external_scores *outside);
+
+/** Put `entry` under root[truth][method]. */
+void entry_put(json_t *root, const char *truth, const char *method, json_t *entry);
 
 #endif

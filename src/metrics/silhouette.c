@@ -31,6 +31,7 @@ typedef struct row_state {
 
 typedef struct work {
     const sorted_rows *rows;
+    tt_metric metric;
     tt_points points;
     row_state *state; /* [count] */
     float *tile;      /* [BLOCK, BLOCK] distances */
@@ -81,7 +82,8 @@ static void measure_row(const work *w, int64_t at, const tt_block *block, float 
             if (row[k] < near_share * (norm + block->targets.norm[k]))
                 row[k] = (float)tt_distance(own, block->rows + k * cols, cols);
     }
-    roots(BLOCK, row);
+    if (w->metric == TT_EUCLIDEAN)
+        roots(BLOCK, row); /* cosine: twice the distance, which the ratio does not feel */
 }
 
 /* Add the distances to rows [begin, end) of a block, which are of one cluster and start at `row` [., BLOCK].
@@ -151,38 +153,48 @@ static double silhouette_of(const row_state *r, int64_t size)
     return size > 1 && larger > 0 ? (r->nearest - r->own) / larger : 0;
 }
 
-/* Mean over all rows, by blocks. */
-static tt_status mean_of(const work *w, double *out)
+/* Mean over all rows, and over each cluster's (`each` [clusters] or NULL), by blocks. */
+static tt_status mean_of(const work *w, double *out, double *each)
 {
     const tt_matrix *x = &w->rows->x;
+    const int64_t *start = w->rows->start;
+    int64_t m = 1 + (each ? w->rows->clusters : 0);
+    double *total = NULL;
     tt_blocksum *sum = NULL;
-    tt_status s = tt_blocksum_new(1, x->first / BLOCK, &sum);
+    tt_status s = tt_alloc(m, sizeof *total, "the silhouette", &total);
+    if (s == TT_OK) s = tt_blocksum_new(m, x->first / BLOCK, &sum);
     for (int64_t at = 0; s == TT_OK && at < x->count; at += BLOCK) {
-        double part = 0;
-        for (int64_t i = at; i < x->count && i < at + BLOCK; i++) {
+        double *part = tt_blocksum_next(sum);
+        if (!part) s = TT_ERR_MEMORY;
+        for (int64_t i = at; s == TT_OK && i < x->count && i < at + BLOCK; i++) {
             int64_t c = w->state[i].cluster;
-            part += silhouette_of(&w->state[i], w->rows->start[c + 1] - w->rows->start[c]);
+            double value = silhouette_of(&w->state[i], start[c + 1] - start[c]);
+            part[0] += value;
+            if (each) part[1 + c] += value;
         }
-        s = tt_blocksum_push(sum, &part);
+        if (s == TT_OK) tt_blocksum_commit(sum);
     }
     s = tt_agree(x->comm, s);
-    if (s == TT_OK) s = tt_blocksum_finish(sum, x->comm, TT_OK, out);
+    if (s == TT_OK) s = tt_blocksum_finish(sum, x->comm, TT_OK, total);
+    if (s == TT_OK) *out = total[0] / (double)x->rows;
+    for (int64_t c = 0; s == TT_OK && each && c < w->rows->clusters; c++)
+        each[c] = total[1 + c] / (double)(start[c + 1] - start[c]);
     tt_blocksum_free(sum);
-    *out /= (double)x->rows;
+    free(total);
     return s;
 }
 
-tt_status silhouette_mean(const sorted_rows *rows, double *out)
+tt_status silhouette_mean(const sorted_rows *rows, tt_metric metric, double *out, double *each)
 {
-    work w = {.rows = rows};
-    TT_TRY(tt_points_new(&rows->x, &w.points));
+    work w = {.rows = rows, .metric = metric};
+    TT_TRY(tt_points_of(&rows->x, metric, &w.points));
     tt_status s = tt_alloc(rows->x.count, sizeof *w.state, "the silhouette", &w.state);
     if (s == TT_OK) s = tt_alloc(BLOCK * BLOCK, sizeof *w.tile, "the silhouette", &w.tile);
     s = tt_agree(rows->x.comm, s);
     for (int64_t i = 0; s == TT_OK && i < rows->x.count; i++)
         w.state[i] = (row_state){.nearest = INFINITY, .cluster = cluster_at(rows, rows->x.first + i)};
     if (s == TT_OK) s = visit_all(&w);
-    if (s == TT_OK) s = mean_of(&w, out);
+    if (s == TT_OK) s = mean_of(&w, out, each);
     free(w.tile);
     free(w.state);
     tt_points_free(&w.points);

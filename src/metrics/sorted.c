@@ -82,6 +82,7 @@ tt_status sorted_rows_new(const tt_matrix *x, const clusters *c, const int64_t *
     s = tt_agree(x->comm, s);
     for (int64_t i = 0; s == TT_OK && i < c->n; i++) out->start[i + 1] = out->start[i] + c->cell[i].count;
     if (s == TT_OK) s = tt_matrix_new(x->comm, x->name, out->start[c->n], x->cols, &out->x);
+    if (s == TT_OK) memcpy(out->x.shift, x->shift, (size_t)x->cols * sizeof *x->shift);
     if (s == TT_OK) s = find_places(x->comm, c, x->count, of, out->start, place);
     if (s == TT_OK) s = move_rows(x, place, out);
     free(place);

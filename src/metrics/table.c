@@ -104,16 +104,26 @@ static long long count_of(const json_t *scores, const char *key)
     return (long long)json_integer_value(json_object_get(scores, key));
 }
 
+/* What became of noise. */
+static const char *noise_phrase(const json_t *scores)
+{
+    const char *as = json_string_value(json_object_get(scores, "noise_as"));
+    if (as && strcmp(as, "cluster") == 0) return "scored as one cluster";
+    return as && strcmp(as, "singletons") == 0 ? "scored as clusters of one" : "left out";
+}
+
 /* Heading of a truth: what was scored, from its first method. */
 static void print_heading(FILE *to, const char *truth, json_t *methods, bool known)
 {
     const json_t *first = json_object_iter_value(json_object_iter(methods));
-    fprintf(to, "\n  Scores%s%s: %lld rows", known ? " against " : "", known ? truth : "",
-            count_of(first, "rows"));
+    const char *level = json_string_value(json_object_get(first, "level"));
+    fprintf(to, "\n  Scores%s%s: %lld %s", known ? " against " : "", known ? truth : "",
+            count_of(first, "rows"), level && strcmp(level, "track") == 0 ? "tracks" : "rows");
     if (known)
         fprintf(to, ", %lld with a known %s of %lld", count_of(first, "truth_rows"), truth,
                 count_of(first, "classes"));
-    if (count_of(first, "noise") > 0) fprintf(to, "; %lld noise rows left out", count_of(first, "noise"));
+    if (count_of(first, "noise") > 0)
+        fprintf(to, "; %lld of noise %s", count_of(first, "noise"), noise_phrase(first));
     fputs("\n\n", to);
 }
 
@@ -125,8 +135,8 @@ static void print_noise(FILE *to, json_t *methods)
     json_object_foreach(methods, method, scores)
     {
         if (count_of(scores, "noise") == 0) continue;
-        fprintf(to, "%s %s %lld", first ? "  Noise rows, left out of the scores:" : ",", method,
-                count_of(scores, "noise"));
+        if (first) fprintf(to, "  Noise, %s:", noise_phrase(scores));
+        fprintf(to, "%s %s %lld", first ? "" : ",", method, count_of(scores, "noise"));
         first = false;
     }
     if (!first) fputs(".\n", to);

@@ -80,6 +80,9 @@ const setting settings[] = {
     {"cluster.dbscan.min_samples", SETTING_INT, NOWHERE, "10", 1, 1e9, NULL, 0},
     {"embed.perplexity", SETTING_REAL, NOWHERE, "30", 1, 1e6, NULL, 0},
     {"embed.iterations", SETTING_INT, NOWHERE, "1000", 1, 1e6, NULL, 0},
+    CHOICE("evaluate.metric", evaluate.metric, "euclidean", "euclidean cosine"),
+    CHOICE("evaluate.noise", evaluate.noise, "drop", "drop cluster singletons"),
+    INT_("evaluate.sample", evaluate.sample, "0", 0, 1e9),
 };
 const int n_settings = (int)(sizeof settings / sizeof *settings);
 

@@ -155,7 +155,9 @@ static tt_status evaluate_truths(const run_context *run, const tt_provenance *p,
     tt_status s = tt_truth_from_manifest(run->comm, manifest, rows, "genre", &genre, &n);
     if (s == TT_OK) s = tt_truth_from_manifest(run->comm, manifest, rows, "language", &language, &n);
     tt_truth truths[] = {{"genre", genre, n}, {"language", language, n}};
-    if (s == TT_OK) s = tt_evaluate(run->comm, p, jobs, SPACES, truths, 2, run->path[FILE_METRICS]);
+    if (s == TT_OK)
+        s = tt_evaluate(run->comm, &run->config->evaluate, p, jobs, SPACES, truths, 2,
+                        run->path[FILE_METRICS]);
     free(genre);
     free(language);
     return s;
@@ -248,7 +250,7 @@ const stage stages[] = {
      1,
      FILE_METRICS,
      {FILE_MANIFEST, FILE_LATENTS, FILE_HYBRID, FILE_PCA, FILE_CLUSTERS},
-     "-",
+     "evaluate.",
      false,
      true,
      run_evaluate},

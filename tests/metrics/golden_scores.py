@@ -18,6 +18,18 @@ def internal(x, label):
     return [m.silhouette_score(x, label), m.davies_bouldin_score(x, label), m.calinski_harabasz_score(x, label)]
 
 
+def cosine(x, label):
+    x, label = x[label >= 0].astype(np.float64), label[label >= 0]
+    return m.silhouette_score(x, label, metric="cosine") if 2 <= len(np.unique(label)) < len(label) else np.nan
+
+
+def each(x, label):
+    """Mean silhouette of each cluster, by label."""
+    x, label = x[label >= 0].astype(np.float64), label[label >= 0]
+    value = m.silhouette_samples(x, label)
+    return [value[label == c].mean() for c in np.unique(label)]
+
+
 def external(label, truth):
     keep = (label >= 0) & (truth >= 0)
     label, truth = label[keep], truth[keep]
@@ -66,4 +78,7 @@ with h5py.File(os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden_
         g.create_dataset("label", data=label.astype(np.int32), compression="gzip")
         g.create_dataset("truth", data=truth.astype(np.int32), compression="gzip")
         g["internal"] = np.array(internal(x.astype(np.float32), label))
+        g["cosine"] = np.array([cosine(x.astype(np.float32), label)])
+        if name in ("blobs", "noise", "pairs"):
+            g["each"] = np.array(each(x.astype(np.float32), label))
         g["external"] = np.array(external(label, truth))

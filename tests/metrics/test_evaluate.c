@@ -12,6 +12,7 @@
 enum { ROWS = 600, WIDTH = 12 };
 
 static const tt_provenance origin = {"evaluate", "0123", "seed: 5\n", "", 5};
+static const tt_evaluate_params usual = {"euclidean", "drop", 0};
 
 /* x [600, 2] in three groups, y int64 (large, sparse, some unknown), text [600], short [10]. */
 static const char *write_data(void)
@@ -89,7 +90,7 @@ static void evaluate(const char *path, const char *output)
     int32_t *y;
     assert_ok(tt_truth_from_dataset(&world, spec(path, "/y"), &y, &truth.rows));
     truth.label = y;
-    assert_ok(tt_evaluate(&world, &origin, &job, 1, &truth, 1, output));
+    assert_ok(tt_evaluate(&world, &usual, &origin, &job, 1, &truth, 1, output));
     free(y);
     MPI_Barrier(world.mpi);
 }
@@ -112,6 +113,87 @@ static void test_json(void **state)
     assert_true(fabs(number(root, "class", "chance", "silhouette")) < 0.2);
     json_t *from = json_object_get(root, "provenance");
     assert_string_equal(json_string_value(json_object_get(from, "fingerprint")), "0123");
+    json_decref(root);
+}
+
+/* Scores of labels of the data with noise treated as `noise`; free with json_decref(). */
+static json_t *evaluate_noise(const char *noise, char metric[])
+{
+    const char *path = write_data(), *output = scratch("noise.json");
+    tt_evaluate_params params = {metric, (char *)(uintptr_t)noise, 0};
+    tt_evaluate_job job = {"dbscan", "input", spec(path, "/x"), spec(path, "/label")};
+    assert_ok(tt_evaluate(&world, &params, &origin, &job, 1, NULL, 0, output));
+    MPI_Barrier(world.mpi);
+    json_t *root = json_load_file(output, 0, NULL);
+    assert_non_null(root);
+    MPI_Barrier(world.mpi);
+    return root;
+}
+
+/* Noise left out, as a cluster, as clusters of one: said in the file, and counted. */
+static void test_noise(void **state)
+{
+    (void)state;
+    char metric[] = "euclidean";
+    static const char *const as[] = {"drop", "cluster", "singletons"};
+    static const int rows[] = {545, 600, 600}, clusters[] = {3, 4, 58};
+    for (int i = 0; i < 3; i++) {
+        json_t *root = evaluate_noise(as[i], metric),
+               *entry = json_object_get(json_object_get(root, "none"), "dbscan");
+        assert_string_equal(json_string_value(json_object_get(entry, "noise_as")), as[i]);
+        assert_near(number(root, "none", "dbscan", "noise"), 55, 0);
+        assert_near(number(root, "none", "dbscan", "rows"), rows[i], 0);
+        assert_near(number(root, "none", "dbscan", "clusters"), clusters[i], 0);
+        assert_int_equal(json_array_size(json_object_get(entry, "cluster_silhouettes")), clusters[i]);
+        json_decref(root);
+    }
+}
+
+/* Tracks of four rows by majority, and the confusion table. */
+static void test_tracks(void **state)
+{
+    (void)state;
+    enum { CLIPS = 400, TRACKS = 100 };
+    char path[1024], x[1100], y[1100];
+    snprintf(path, sizeof path, "%s", scratch("tracks.h5"));
+    static float data[CLIPS];
+    static int32_t label[CLIPS], truth[CLIPS];
+    static int64_t track[CLIPS];
+    for (int i = 0; i < CLIPS; i++) { /* three of four clips have the label of their track's truth */
+        track[i] = (i * 7) % CLIPS / 4;
+        truth[i] = (int32_t)track[i] % 3;
+        label[i] = (i * 7) % 4 == 3 ? (truth[i] + 1) % 3 : truth[i];
+        data[i] = (float)(label[i] + i % 5);
+    }
+    const tt_column columns[] = {{"/x", TT_F32, 1, {CLIPS}, 0, 0},
+                                 {"/y", TT_I32, 1, {CLIPS}, 0, 0},
+                                 {"/label", TT_I32, 1, {CLIPS}, 0, 0},
+                                 {"/clip/track", TT_I64, 1, {CLIPS}, 0, 0}};
+    const void *values[] = {data, truth, label, track};
+    tt_store *store;
+    assert_ok(tt_store_create(&world, path, &origin, columns, 4, &store));
+    for (int i = 0; i < 4 && world.rank == 0; i++)
+        assert_ok(tt_store_write(store, columns[i].name, 0, CLIPS, values[i]));
+    assert_ok(tt_store_publish(store, NULL, TT_OK));
+    snprintf(x, sizeof x, "%s:/x", path);
+    snprintf(y, sizeof y, "%s:/label", path);
+    tt_evaluate_job job = {"kmeans", "input", x, y};
+    tt_range mine = tt_partition(CLIPS, TT_BLOCK_ROWS, world.size, world.rank);
+    tt_truth one = {"genre", truth + mine.begin, CLIPS};
+    snprintf(path, sizeof path, "%s", scratch("tracks.json"));
+    assert_ok(tt_evaluate(&world, &usual, &origin, &job, 1, &one, 1, path));
+    MPI_Barrier(world.mpi);
+    json_t *root = json_load_file(path, 0, NULL), *table;
+    assert_non_null(root);
+    assert_near(number(root, "genre", "kmeans", "purity"), 0.75, 0.01);
+    assert_near(number(root, "genre_by_track", "kmeans", "purity"), 1, 0);
+    assert_near(number(root, "genre_by_track", "kmeans", "rows"), TRACKS, 0);
+    table = json_object_get(json_object_get(json_object_get(root, "genre_by_track"), "kmeans"), "confusion");
+    for (size_t i = 0; i < 3; i++)
+        for (size_t j = 0; j < 3; j++)
+            assert_int_equal(
+                json_integer_value(json_array_get(json_array_get(json_object_get(table, "rows"), i), j)),
+                i == j ? (i == 0 ? 34 : 33) : 0);
     json_decref(root);
 }
 
@@ -143,20 +225,18 @@ static void test_mismatch(void **state)
     (void)state;
     const char *path = write_data(), *output = scratch("mismatch.json");
     tt_evaluate_job job = {"kmeans", "input", spec(path, "/x"), spec(path, "/short")};
-    assert_int_equal(tt_evaluate(&world, &origin, &job, 1, NULL, 0, output), TT_ERR_INPUT);
+    assert_int_equal(tt_evaluate(&world, &usual, &origin, &job, 1, NULL, 0, output), TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "has 10 labels"));
     assert_non_null(strstr(tt_message(), "has 600 rows"));
     job.labels = spec(path, "/label");
     tt_truth truth = {"class", NULL, 10};
-    assert_int_equal(tt_evaluate(&world, &origin, &job, 1, &truth, 1, output), TT_ERR_INPUT);
+    assert_int_equal(tt_evaluate(&world, &usual, &origin, &job, 1, &truth, 1, output), TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "\"class\" has 10 rows"));
     assert_int_equal(access(output, F_OK), -1);
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_truths),
-    cmocka_unit_test(test_json),
-    cmocka_unit_test(test_same_bytes),
-    cmocka_unit_test(test_mismatch),
+    cmocka_unit_test(test_truths), cmocka_unit_test(test_json),       cmocka_unit_test(test_noise),
+    cmocka_unit_test(test_tracks), cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_mismatch),
 };
 TT_TEST_MAIN(cases)

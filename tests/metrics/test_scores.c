@@ -11,7 +11,9 @@
 typedef struct golden {
     tt_matrix x;
     int32_t *label, *truth;
-    double internal[3], external[8];
+    double internal[3], external[8], cosine;
+    double each[160]; /* silhouettes of clusters, where the file has them */
+    int64_t n_each;
 } golden;
 
 static void golden_read(const char *name, golden *g)
@@ -32,6 +34,14 @@ static void golden_read(const char *name, golden *g)
     assert_ok(tt_store_read(store, dataset, 0, 3, TT_F64, g->internal));
     snprintf(dataset, sizeof dataset, "/%s/external", name);
     assert_ok(tt_store_read(store, dataset, 0, 8, TT_F64, g->external));
+    snprintf(dataset, sizeof dataset, "/%s/cosine", name);
+    assert_ok(tt_store_read(store, dataset, 0, 1, TT_F64, &g->cosine));
+    snprintf(dataset, sizeof dataset, "/%s/each", name);
+    tt_column column;
+    bool found;
+    assert_ok(tt_store_column(store, dataset, &column, &found));
+    g->n_each = found ? column.dims[0] : 0;
+    if (found) assert_ok(tt_store_read(store, dataset, 0, g->n_each, TT_F64, g->each));
     tt_store_close(store);
 }
 
@@ -64,12 +74,72 @@ static void test_internal(void **state)
         golden g;
         tt_internal_scores s;
         golden_read(names[i], &g);
-        assert_ok(tt_score_internal(&g.x, g.label, &s));
+        assert_ok(tt_score_internal(&g.x, g.label, NULL, &s, NULL));
         check(names[i], "silhouette", s.silhouette, g.internal[0]);
         check(names[i], "Davies-Bouldin", s.davies_bouldin, g.internal[1]);
         check(names[i], "Calinski-Harabasz", s.calinski_harabasz, g.internal[2]);
         golden_free(&g);
     }
+}
+
+static void test_cosine(void **state)
+{
+    (void)state;
+    const tt_silhouette_options cosine = {TT_COSINE, 0, 0};
+    for (int i = 0; i < NAMES; i++) {
+        golden g;
+        tt_internal_scores s;
+        golden_read(names[i], &g);
+        assert_ok(tt_score_internal(&g.x, g.label, &cosine, &s, NULL));
+        check(names[i], "cosine silhouette", s.silhouette, g.cosine);
+        golden_free(&g);
+    }
+}
+
+static void test_each_cluster(void **state)
+{
+    (void)state;
+    for (int i = 0; i < NAMES; i++) {
+        golden g;
+        tt_internal_scores s;
+        tt_cluster_silhouettes each;
+        golden_read(names[i], &g);
+        assert_ok(tt_score_internal(&g.x, g.label, NULL, &s, &each));
+        int64_t rows = 0;
+        for (int64_t c = 0; c < each.n; c++) rows += each.cluster[c].rows;
+        assert_int_equal(rows, isnan(s.silhouette) ? 0 : s.rows);
+        if (g.n_each > 0) assert_int_equal(each.n, g.n_each);
+        /* what float32 loses of one distance averages out over a cluster, but not over two rows */
+        for (int64_t c = 0; c < g.n_each; c++)
+            assert_near(each.cluster[c].silhouette, g.each[c], each.cluster[c].rows > 2 ? 1e-6 : 1e-5);
+        free(each.cluster);
+        golden_free(&g);
+    }
+}
+
+/* A sample has as many rows as were asked for, is the same again, and one of all rows is exact. */
+static void test_sample(void **state)
+{
+    (void)state;
+    golden g;
+    tt_internal_scores all, part, again, whole;
+    tt_cluster_silhouettes each;
+    const tt_silhouette_options some = {TT_EUCLIDEAN, 700, 3}, most = {TT_EUCLIDEAN, 2000, 3};
+    golden_read("blobs", &g);
+    assert_ok(tt_score_internal(&g.x, g.label, NULL, &all, NULL));
+    assert_ok(tt_score_internal(&g.x, g.label, &some, &part, &each));
+    assert_ok(tt_score_internal(&g.x, g.label, &some, &again, NULL));
+    assert_ok(tt_score_internal(&g.x, g.label, &most, &whole, NULL));
+    assert_memory_equal(&part, &again, sizeof part);
+    assert_memory_equal(&all, &whole, sizeof all);
+    int64_t rows = 0;
+    for (int64_t c = 0; c < each.n; c++) rows += each.cluster[c].rows;
+    assert_int_equal(rows, 700);
+    assert_true(part.silhouette != all.silhouette);
+    assert_near(part.silhouette, all.silhouette, 0.05);
+    assert_true(part.davies_bouldin == all.davies_bouldin);
+    free(each.cluster);
+    golden_free(&g);
 }
 
 static void test_external(void **state)
@@ -96,13 +166,13 @@ static void test_invalid_rows(void **state)
     golden g;
     tt_internal_scores all, part;
     golden_read("noise", &g);
-    assert_ok(tt_score_internal(&g.x, g.label, &all));
+    assert_ok(tt_score_internal(&g.x, g.label, NULL, &all, NULL));
     for (int64_t i = 0; i < g.x.count; i++) {
         if (g.label[i] >= 0) continue;
         g.label[i] = 3;
         g.x.valid[i] = 0;
     }
-    assert_ok(tt_score_internal(&g.x, g.label, &part));
+    assert_ok(tt_score_internal(&g.x, g.label, NULL, &part, NULL));
     assert_memory_equal(&all, &part, sizeof all);
     assert_int_equal(all.clusters, 7);
     assert_true(all.rows > 500 && all.rows < 900);
@@ -116,11 +186,11 @@ static void test_rank_free(void **state)
     golden g, own;
     tt_internal_scores all, alone;
     golden_read("blobs", &g);
-    assert_ok(tt_score_internal(&g.x, g.label, &all));
+    assert_ok(tt_score_internal(&g.x, g.label, NULL, &all, NULL));
     tt_comm mine = tt_comm_wrap(MPI_COMM_SELF), whole = world;
     world = mine;
     golden_read("blobs", &own);
-    assert_ok(tt_score_internal(&own.x, own.label, &alone));
+    assert_ok(tt_score_internal(&own.x, own.label, NULL, &alone, NULL));
     world = whole;
     assert_memory_equal(&all, &alone, sizeof all);
     golden_free(&g);
@@ -214,9 +284,10 @@ static void test_high_labels(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_internal),     cmocka_unit_test(test_external),
-    cmocka_unit_test(test_invalid_rows), cmocka_unit_test(test_rank_free),
-    cmocka_unit_test(test_contingency),  cmocka_unit_test(test_unknown_truth),
-    cmocka_unit_test(test_high_labels),
+    cmocka_unit_test(test_internal),      cmocka_unit_test(test_cosine),
+    cmocka_unit_test(test_each_cluster),  cmocka_unit_test(test_sample),
+    cmocka_unit_test(test_external),      cmocka_unit_test(test_invalid_rows),
+    cmocka_unit_test(test_rank_free),     cmocka_unit_test(test_contingency),
+    cmocka_unit_test(test_unknown_truth), cmocka_unit_test(test_high_labels),
 };
 TT_TEST_MAIN(cases)

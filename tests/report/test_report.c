@@ -101,8 +101,9 @@ static void score_run(char path[7][1024])
     assert_int_equal(rows, ROWS);
     tt_evaluate_job job = {"kmeans", "latent", input, labels};
     tt_truth truth = {"genre", genre, rows};
+    const tt_evaluate_params params = {"euclidean", "drop", 0};
     fflush(stdout);
-    assert_ok(tt_evaluate(&world, &p, &job, 1, &truth, 1, path[6]));
+    assert_ok(tt_evaluate(&world, &params, &p, &job, 1, &truth, 1, path[6]));
     free(genre);
 }
 
