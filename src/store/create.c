@@ -210,8 +210,7 @@ static tt_status open_to_read(tt_store *store)
     TT_TRY(h5_check_path(store->path));
     store->file = h5_open_alone(store->path);
     if (store->file < 0) return h5_fail(TT_ERR_INPUT, "%s is a truncated or damaged HDF5 file", store->path);
-    store->sealed = seal_exists(store->file);
-    return store->sealed && store->comm.rank == 0 ? seal_check(store->file, store->path) : TT_OK;
+    return store->comm.rank == 0 ? seal_check(store->file, store->path, &store->sealed) : TT_OK;
 }
 
 tt_status tt_store_open(const tt_comm *comm, const char *path, tt_store **out)

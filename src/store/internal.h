@@ -43,7 +43,7 @@ struct tt_store {
     char *path;
     char *part; /**< NULL in a store that is open for reading */
     bool resumed;
-    bool sealed; /**< a published file whose structure was checked when it was opened */
+    bool sealed; /**< on rank 0: a published file whose structure was checked when it was opened */
     hid_t file;
     int fd; /**< of the .part on this rank, for sync and for asking why a write failed */
     column *columns;
@@ -229,11 +229,8 @@ tt_status seal_create(hid_t file, const char *part);
 /** Form it over the bytes on the disk; nothing may change them after that. On rank 0. */
 tt_status seal_set(const char *part);
 
-/** Whether a file has one. */
-bool seal_exists(hid_t file);
-
-/** TT_ERR_INPUT if it does not fit. One rank is enough. */
-tt_status seal_check(hid_t file, const char *path);
+/** TT_ERR_INPUT if the file has one and it does not fit. One rank is enough. */
+tt_status seal_check(hid_t file, const char *path, bool *sealed);
 
 /* structure.c: changes that only rank 0 makes
  *

@@ -66,7 +66,7 @@ tt_status tt_store_verify(tt_store *store, int64_t *blocks, int64_t *damaged)
     }
     free(list);
     TT_TRY(tt_agree(&store->comm, s));
-    *blocks = tt_sum_i64(&store->comm, mine) + store->sealed;
+    *blocks = tt_sum_i64(&store->comm, mine + store->sealed);
     *damaged = tt_sum_i64(&store->comm, bad);
     return TT_OK;
 }
