@@ -57,9 +57,11 @@ const char *const *tt_analyzer_names(const tt_analyzer *analyzer);
 /** Analyse one clip. Finite samples give finite features, digital silence included.
  *
  *  Frames are centred, with zeros beyond the clip (librosa's center=True, pad_mode="constant"); the window is
- * a periodic Hann. A clip may be shorter than n_fft. spectral_flux is librosa's onset_strength of the
- * magnitudes instead of the log-mel: the mean over bins of what each has gained on the frame before, moved
- * right by half a window. Not collective.
+ * a periodic Hann. A clip may be shorter than n_fft. Where a feature of
+ * single bins is chosen (spectral_*, chroma_stft, tonnetz) the transform is in double, else in float: a mel
+ * alone differs from the mel among all features by rounding, far below 0.01 dB. spectral_flux is librosa's
+ * onset_strength of the magnitudes instead of the log-mel: the mean over bins of what each has gained on the
+ * frame before, moved right by half a window. Not collective.
  *  @param[in]  samples  [samples]
  *  @param[out] mel      [n_mels, frames] dB relative to the largest mel power of the clip, at least -top_db
  * (librosa's power_to_db, ref=np.max, amin=1e-10); NULL if it is not wanted
@@ -88,14 +90,16 @@ void tt_analyzer_time(tt_analyzer *analyzer, tt_phases *phases);
 /** `tutti extract`: features.h5 from manifest.h5.
  *
  *  /clip/{track,start,status} (start in seconds), /mel [clips, n_mels, frames] dB relative to the clip's
- * maximum, /audio [clips, columns] with attribute `names`; /track/{status,message} [tracks];
- * /failures/{path,code,message}, one row per track that failed or was marked, in manifest order (path is
- * "shard:member" in a shard). A clip has a status of its own: soft codes have features, hard ones
- * (TT_TRACK_DAMAGED, TT_TRACK_NON_FINITE, or why the track could not be opened) have rows of zeros. A track
- * with a clip missing is TT_TRACK_TRUNCATED while it has another; its code is hard only if it gave none.
- * TT_TRACK_SILENT: every clip below -80 dB; TT_TRACK_CLIPPED: more than half of the clips have 1 % of their
- * samples at full scale. Prints found, read, failed, without audio, clips; they add up. Resumes, track by
- * track; stops on a signal within a clip. Collective. @param max_failures  share of tracks that may fail
+ * maximum, /audio [clips, columns] with attribute `names`, /clip/tempogram [clips, lags] of
+ * tt_analyzer_tempogram(), each as far as features.set has it; /track/{status,message} [tracks], and
+ * /track/tempo [tracks] in beats per minute, tt_tempo() of the mean tempogram of the track's valid clips (0:
+ * none, or silence); /failures/{path,code,message}, one row per track that failed or was marked, in manifest
+ * order (path is "shard:member" in a shard). A clip has a status of its own: soft codes have features, hard
+ * ones (TT_TRACK_DAMAGED, TT_TRACK_NON_FINITE, or why the track could not be opened) have rows of zeros. A
+ * track with a clip missing is TT_TRACK_TRUNCATED while it has another; its code is hard only if it gave
+ * none. TT_TRACK_SILENT: every clip below -80 dB; TT_TRACK_CLIPPED: more than half of the clips have 1 % of
+ * their samples at full scale. Prints found, read, failed, without audio, clips; they add up. Resumes, track
+ * by track; stops on a signal within a clip. Collective. @param max_failures  share of tracks that may fail
  * before the run is given up, 1.0 never
  *  @return TT_OK, TT_STOPPED, TT_ERR_INPUT (no clip at all, or too many failures), TT_ERR_CONFIG, TT_ERR_IO,
  * TT_ERR_MEMORY; the same on every rank */

@@ -143,9 +143,26 @@ static void test_nothing_valid(void **state)
     assert_non_null(strstr(tt_message(), "none of its 700 clips holds features"));
 }
 
+/** A file of mels alone: the message says what to change. */
+static void test_no_audio(void **state)
+{
+    (void)state;
+    char features[1024];
+    snprintf(features, sizeof features, "%s", scratch("mel.h5"));
+    tt_provenance provenance = {"extract", "mel", "", "", 1};
+    const tt_column column = {.name = "/mel", .type = TT_F32, .n_dims = 3, .dims = {0, 2, 2}};
+    tt_store *store;
+    assert_ok(tt_store_create(&world, features, &provenance, &column, 1, &store));
+    assert_ok(tt_store_publish(store, &(tt_phases){0}, TT_OK));
+    tt_status s = tt_fuse(&world, &(tt_fuse_params){.pca = 0}, &provenance, features, scratch("none.h5"));
+    assert_int_equal(s, TT_ERR_INPUT);
+    assert_non_null(strstr(tt_message(), "features.set"));
+}
+
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_z_scores),
     cmocka_unit_test(test_components),
     cmocka_unit_test(test_nothing_valid),
+    cmocka_unit_test(test_no_audio),
 };
 TT_TEST_MAIN(cases)
