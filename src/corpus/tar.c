@@ -233,7 +233,7 @@ static tt_status resolve_links(shard *s, faults *f)
     member **sorted;
     TT_TRY(tt_alloc(s->n, sizeof(member *), "a shard", &sorted));
     for (int64_t i = 0; i < s->n; i++) sorted[i] = &s->v[i];
-    qsort(sorted, (size_t)s->n, sizeof *sorted, by_name);
+    qsort(sorted, (size_t)s->n, sizeof(member *), by_name);
     tt_status status = TT_OK;
     for (int64_t i = 0; status == TT_OK && i < s->n; i++)
         if (s->v[i].link) status = resolve(sorted, s->n, &s->v[i], f);

@@ -135,7 +135,8 @@ static void check_track(const format *f, const tt_track *t, int rate, int channe
     assert_string_equal(info.format, f->name);
     assert_int_equal(info.sample_rate, rate);
     assert_int_equal(info.channels, channels);
-    if (info.frames < n || info.frames > n + (f->error > 0 ? 2048 : 0)) /* some codecs fill their last block */
+    if (info.frames < n ||
+        info.frames > n + (f->error > 0 ? 2048 : 0)) /* some codecs fill their last block */
         fail_msg("%s: %lld frames of %lld", what, (long long)info.frames, (long long)n);
     tt_audio *a;
     int64_t got;

@@ -82,8 +82,7 @@ static void test_flac_after_flac(void **state)
         bool known, bare;
         const char *says;
     } cases[] = {
-        {"two streams", 44100, true, false,
-         "the sample rate changes within the stream after 3.00 s"},
+        {"two streams", 44100, true, false, "the sample rate changes within the stream after 3.00 s"},
         {"two streams of a rate", 22050, true, false,
          "another stream follows, which is not decoded, after 3.00 s"},
         {"two streams of unknown length", 44100, false, false,
