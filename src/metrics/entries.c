@@ -95,17 +95,17 @@ static json_t *confusion_row(const tt_cell *cells, int64_t n, int64_t *i, const 
 
 void entry_add_confusion(json_t *entry, const tt_cell *cells, int64_t n, const tt_external_scores *e)
 {
-    json_t *table = json_null(), *clusters, *rows;
+    json_t *table = json_null(), *labels, *rows;
     if (e->clusters <= most_cells && e->classes <= most_cells && e->clusters * e->classes <= most_cells) {
         json_t *classes = list_classes(cells, n);
-        clusters = json_array();
+        labels = json_array();
         rows = json_array();
         for (int64_t i = 0; i < n;) {
-            json_array_append_new(clusters, json_integer(cells[i].label));
+            json_array_append_new(labels, json_integer(cells[i].label));
             json_array_append_new(rows, confusion_row(cells, n, &i, classes));
         }
         table = json_object();
-        json_object_set_new(table, "clusters", clusters);
+        json_object_set_new(table, "clusters", labels);
         json_object_set_new(table, "classes", classes);
         json_object_set_new(table, "rows", rows);
     }

@@ -165,6 +165,71 @@ static void test_eps_corners(void **state)
         }
 }
 
+static const tt_provenance origin = {"cluster", "dbscan-test", "", "", 1};
+
+/* A checkpoint as another number of ranks would leave it at the start of a phase (0 count, 1 join, 2 border),
+ * with what the golden file says is known by then; `wipe` makes it say that no row is core. */
+static const char *write_checkpoint(const char *name, const golden *g, int phase, bool wipe)
+{
+    enum { MOST = 1500 };
+    static int32_t label[MOST];
+    static unsigned char is_core[MOST];
+    static int64_t state[MOST], core[MOST], root[MOST];
+    const double place[] = {phase, 99, 5, 1};
+    const char *path = scratch("dbscan.checkpoint");
+    char file[1024], dataset[64];
+    tt_store *store;
+    snprintf(file, sizeof file, "%s/cluster/dbscan_golden.h5", TT_TESTS);
+    assert_ok(tt_store_open(&world, file, &store));
+    snprintf(dataset, sizeof dataset, "/%s/label", name);
+    assert_ok(tt_store_read(store, dataset, 0, g->x.rows, TT_I32, label));
+    snprintf(dataset, sizeof dataset, "/%s/core", name);
+    assert_ok(tt_store_read(store, dataset, 0, g->x.rows, TT_U8, is_core));
+    tt_store_close(store);
+    for (int64_t i = g->x.rows; i-- > 0;)
+        if (is_core[i]) root[label[i]] = i;
+    for (int64_t i = 0; i < g->x.count; i++) {
+        int64_t row = g->x.first + i;
+        core[i] = phase > 0 && !wipe && is_core[row];
+        state[i] = phase == 2 && core[i] ? root[label[row]] : phase == 0 ? 2 : -1;
+    }
+    const tt_column columns[] = {{"/state", TT_I64, 1, {g->x.rows}, 0, 0},
+                                 {"/core", TT_I64, 1, {g->x.rows}, 0, 0},
+                                 {"/place", TT_F64, 1, {4}, 0, 0}};
+    assert_ok(tt_dbscan_discard(&world, path));
+    assert_ok(tt_store_create(&world, path, &origin, columns, 3, &store));
+    assert_ok(tt_store_write(store, "/state", g->x.first, g->x.count, state));
+    assert_ok(tt_store_write(store, "/core", g->x.first, g->x.count, core));
+    if (world.rank == 0) assert_ok(tt_store_write(store, "/place", 0, 4, place));
+    assert_ok(tt_store_publish(store, NULL, TT_OK));
+    return path;
+}
+
+/* Whatever phase a checkpoint is of, the result is that of a run without one; and it is made use of. */
+static void test_resume(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"blobs2", "grid", "chain"};
+    for (int n = 0; n < 3; n++)
+        for (int phase = 0; phase < 4; phase++) {
+            golden g;
+            tt_dbscan fit;
+            bool wipe = phase == 3;
+            golden_read(name[n], &g);
+            tt_dbscan_params params = {.eps = g.setting[0], .min_samples = (int)g.setting[1]};
+            params.checkpoint = write_checkpoint(name[n], &g, wipe ? 2 : phase, wipe);
+            params.provenance = &origin;
+            assert_ok(tt_dbscan_fit(&g.x, &params, 1, &fit));
+            if (wipe)
+                assert_int_equal(fit.noise_rows, g.x.rows);
+            else
+                check(name[n], &g, &fit);
+            tt_dbscan_free(&fit);
+            assert_ok(tt_dbscan_discard(&world, params.checkpoint));
+            golden_free(&g);
+        }
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -183,6 +248,6 @@ static void test_refused(void **state)
 
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_golden),      cmocka_unit_test(test_invalid_rows), cmocka_unit_test(test_eps_auto),
-    cmocka_unit_test(test_eps_corners), cmocka_unit_test(test_refused),
+    cmocka_unit_test(test_eps_corners), cmocka_unit_test(test_refused),      cmocka_unit_test(test_resume),
 };
 TT_TEST_MAIN(cases)
