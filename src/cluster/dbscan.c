@@ -20,12 +20,18 @@ static void begin_count(dbscan *d)
 }
 
 /* Collective. */
+static tt_status run_phase(dbscan *d)
+{
+    if (d->phase == DBSCAN_COUNT) return dbscan_count(d);
+    return d->phase == DBSCAN_JOIN ? dbscan_join(d) : dbscan_border(d);
+}
+
+/* Collective. */
 static tt_status run_phases(dbscan *d)
 {
-    tt_status (*const phase[])(dbscan *) = {dbscan_count, dbscan_join, dbscan_border};
     tt_status s = TT_OK;
     while (s == TT_OK && d->phase < DBSCAN_DONE) {
-        s = phase[d->phase](d);
+        s = run_phase(d);
         if (s != TT_OK) break;
         d->phase++;
         d->at = (place){0};

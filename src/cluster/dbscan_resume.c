@@ -22,7 +22,8 @@ static void take(int64_t *at, int64_t value)
 static int64_t *known(const dbscan *d, int64_t i)
 {
     if (d->phase > DBSCAN_COUNT) return &d->root[i];
-    return &space_block(&d->space, i / TT_BLOCK_ROWS).info[i % TT_BLOCK_ROWS];
+    int64_t *info = space_block(&d->space, i / TT_BLOCK_ROWS).info;
+    return info + i % TT_BLOCK_ROWS;
 }
 
 /* What is known, two words per row of the matrix, at its rank. Collective. */
