@@ -33,6 +33,27 @@ typedef struct tt_matrix {
  * and needs no tt_matrix_free(), which is harmless */
 tt_status tt_matrix_read(const tt_comm *comm, const char *spec, const char *default_dataset, tt_matrix *out);
 
+/** Rows, columns and valid rows of what tt_matrix_read() would read, without reading it. Collective.
+ *  @return as tt_matrix_read() */
+tt_status tt_matrix_size(const tt_comm *comm, const char *spec, const char *default_dataset, int64_t *rows,
+                         int64_t *cols, int64_t *n_valid);
+
+/** Replace the rows of x, read from `spec`, by the means of each track's valid rows; /clip/track of the same
+ * file says whose they are. Tracks without a valid row are not valid. Collective. @return TT_OK, TT_ERR_INPUT
+ * (no /clip/track), TT_ERR_IO, TT_ERR_MEMORY, the same on every rank; on failure *x is empty */
+tt_status tt_matrix_by_track(const char *spec, tt_matrix *x);
+
+/** Mean of `values` over the valid rows of each track; 0 for a track without any. Runs of one track within a
+ * block of rows are summed where they lie and sent to the track's owner, who adds them in the order of the
+ * blocks: the same bits on any rank count.
+ *  @param track      [x->count] of this rank's rows, from 0 to tracks - 1
+ *  @param values     [x->count, n]
+ *  @param[out] mean  [mine, n], tracks tt_partition(tracks, TT_BLOCK_ROWS, ...) of this rank; free()
+ *  @param[out] clips [mine] valid rows of each; free()
+ *  Collective. @return TT_OK or TT_ERR_MEMORY, the same on every rank */
+tt_status tt_track_means(const tt_matrix *x, const int64_t *track, int64_t tracks, int64_t n,
+                         const float *values, float **mean, int64_t **clips);
+
 /** A matrix of zeros of the standard partition, all rows valid, shift 0. Collective. */
 tt_status tt_matrix_new(const tt_comm *comm, const char *name, int64_t rows, int64_t cols, tt_matrix *out);
 

@@ -80,6 +80,7 @@ typedef struct tt_evaluate_job {
     const char *space;  /**< what the rows are, "latent"; silhouettes compare within one space only */
     const char *input;  /**< "FILE.h5:/mu" */
     const char *labels; /**< "FILE.h5:/kmeans/label" */
+    bool by_track;      /**< the labels are of tracks: score the means of each track's rows */
 } tt_evaluate_job;
 
 /** A truth: one int32 per row. */

@@ -43,7 +43,7 @@ static tt_status evaluate_plain(const tt_comm *comm, const cli_stage *s, const c
     cli_plain plain;
     char method[64];
     name_method(labels, method);
-    tt_evaluate_job job = {method, "input", input, labels};
+    tt_evaluate_job job = {method, "input", input, labels, false};
     tt_status status = cli_plain_load(comm, s, &plain);
     if (status == TT_OK) status = evaluate_files(comm, &plain, &job, truth, output);
     cli_plain_free(&plain);

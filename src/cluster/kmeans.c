@@ -10,32 +10,49 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDE = 16 }; /* floats in the widest vector: k_wide has no remainder loop */
+static const double seconds_between_checkpoints = 120;
 
 static int64_t sums_length(const kmeans *m)
 {
-    return m->k * (m->cols + 1) + 1;
+    return m->k * (m->cols + 1) + KMEANS_TAIL;
 }
 
-static tt_status allocate(kmeans *m)
+static tt_status allocate_centres(kmeans *m)
 {
-    int64_t centres = m->k * m->cols, count = m->points->x->count;
+    int64_t centres = m->k * m->cols;
     int length;
     TT_TRY(tt_int(sums_length(m), "elements of all centroids", &length));
     TT_TRY(tt_alloc(centres, sizeof *m->centre, "centroids", &m->centre));
     TT_TRY(tt_alloc(centres, sizeof *m->next, "centroids", &m->next));
+    TT_TRY(tt_alloc(centres, sizeof *m->best, "centroids", &m->best));
+    TT_TRY(tt_alloc(m->k, sizeof *m->weight, "centroids", &m->weight));
     TT_TRY(tt_alloc(m->cols, sizeof *m->grid, "a grid", &m->grid));
     TT_TRY(tt_alloc(length, sizeof *m->local, "sums of clusters", &m->local));
     TT_TRY(tt_alloc(length, sizeof *m->sums, "sums of clusters", &m->sums));
-    TT_TRY(tt_alloc(m->k_wide * m->cols, sizeof *m->columns, "centroids", &m->columns));
-    TT_TRY(tt_alloc(m->k_wide, sizeof *m->norm, "centroids", &m->norm));
-    TT_TRY(tt_alloc(m->k_wide, sizeof *m->low, "centroids", &m->low));
-    TT_TRY(tt_alloc(m->k, sizeof *m->moved, "centroids", &m->moved));
-    TT_TRY(tt_alloc(count, sizeof *m->label, "labels", &m->label));
-    TT_TRY(tt_alloc(count, sizeof *m->upper, "bounds", &m->upper));
-    TT_TRY(tt_alloc(count, sizeof *m->lower, "bounds", &m->lower));
-    TT_TRY(tt_alloc(TT_BLOCK_ROWS * m->k_wide, sizeof *m->tile, "a distance tile", &m->tile));
-    return tt_alloc(TT_BLOCK_ROWS * m->cols, sizeof *m->packed, "packed rows", &m->packed);
+    TT_TRY(tt_alloc(m->panels * m->cols * TILE, sizeof *m->columns, "centroids", &m->columns));
+    TT_TRY(tt_alloc(m->panels * TILE, sizeof *m->low, "centroids", &m->low));
+    TT_TRY(tt_alloc(m->k, sizeof *m->path, "centroids", &m->path));
+    return tt_alloc(GROUPS_MAX, sizeof *m->drift, "centroids", &m->drift);
+}
+
+static tt_status allocate_rows(kmeans *m)
+{
+    TT_TRY(tt_alloc(m->points->x->count, sizeof *m->label, "labels", &m->label));
+    TT_TRY(tt_alloc(m->padded, sizeof *m->upper, "bounds", &m->upper));
+    TT_TRY(tt_alloc(m->padded * m->groups, sizeof *m->lower, "bounds", &m->lower));
+    return tt_alloc(1, sizeof *m->span, "a span of rows", &m->span);
+}
+
+/* As many groups as bounds of a quarter of the rows' own memory allow, of whole panels. */
+static void choose_groups(kmeans *m)
+{
+    int64_t most = m->cols / 4;
+    if (most < 4) most = 4;
+    if (most > GROUPS_MAX) most = GROUPS_MAX;
+    m->panels = ((int64_t)m->k + TILE - 1) / TILE;
+    m->group_panels = (m->panels + most - 1) / most;
+    m->groups = (int)((m->panels + m->group_panels - 1) / m->group_panels);
+    m->padded = (m->points->x->count + TILE - 1) / TILE * TILE;
 }
 
 /* Per column the power of two q at which all rows' sum is below 2^52 q, as the number that rounds to it. */
@@ -57,67 +74,81 @@ static void choose_grid(kmeans *m)
 
 tt_status kmeans_init(kmeans *m, const tt_points *points, int k)
 {
-    *m = (kmeans){.points = points, .k = k, .cols = points->x->cols};
-    m->k_wide = ((int64_t)k + WIDE - 1) / WIDE * WIDE;
-    TT_TRY(tt_agree(points->x->comm, allocate(m)));
+    *m = (kmeans){.points = points, .k = k, .cols = points->x->cols, .saved_at = tt_now()};
+    choose_groups(m);
+    tt_status s = allocate_centres(m);
+    if (s == TT_OK) s = allocate_rows(m);
+    TT_TRY(tt_agree(points->x->comm, s));
     choose_grid(m);
     return TT_OK;
 }
 
 void kmeans_clear(kmeans *m)
 {
-    free(m->centre);
-    free(m->next);
-    free(m->grid);
-    free(m->local);
-    free(m->sums);
-    free(m->columns);
-    free(m->norm);
-    free(m->low);
-    free(m->moved);
-    free(m->label);
-    free(m->upper);
-    free(m->lower);
-    free(m->tile);
-    free(m->packed);
+    void *owned[] = {m->centre, m->next, m->best,  m->weight, m->grid,  m->local, m->sums, m->columns,
+                     m->low,    m->path, m->drift, m->label,  m->upper, m->lower, m->span};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     *m = (kmeans){0};
 }
 
 void kmeans_reset(kmeans *m)
 {
     memset(m->local, 0, (size_t)sums_length(m) * sizeof *m->local);
+    memset(m->path, 0, (size_t)m->k * sizeof *m->path);
+    memset(m->drift, 0, GROUPS_MAX * sizeof *m->drift);
+    memset(m->lower, 0, (size_t)(m->padded * m->groups) * sizeof *m->lower);
     for (int64_t i = 0; i < m->points->x->count; i++) {
         m->label[i] = -1;
         m->upper[i] = INFINITY;
-        m->lower[i] = 0;
     }
 }
 
 void kmeans_reduce(kmeans *m)
 {
-    MPI_Allreduce(m->local, m->sums, (int)sums_length(m), MPI_DOUBLE, MPI_SUM, m->points->x->comm->mpi);
+    const tt_comm *comm = m->points->x->comm;
+    double *tail = m->local + m->k * (m->cols + 1);
+    tail[TAIL_STOP] = tt_stop_status() != TT_OK;
+    tail[TAIL_SAVE] = comm->rank == 0 && tt_now() - m->saved_at > seconds_between_checkpoints;
+    MPI_Allreduce(m->local, m->sums, (int)sums_length(m), MPI_DOUBLE, MPI_SUM, comm->mpi);
+}
+
+/* End the run, leaving a checkpoint where it has one. Collective. */
+static tt_status stop(kmeans *m, const tt_kmeans_params *params)
+{
+    tt_status s = tt_stop_agree(m->points->x->comm);
+    if (s != TT_STOPPED) return s; /* nothing, or not even a checkpoint may be written */
+    TT_TRY(kmeans_checkpoint_write(m, params));
+    return tt_fail(TT_STOPPED, "k-means stopped in start %d, iteration %d%s", (int)m->place[AT_RESTART] + 1,
+                   (int)(m->place[AT_PASS] + m->place[AT_ITERATION]),
+                   params->checkpoint ? ", with a checkpoint" : "");
+}
+
+tt_status kmeans_pause(kmeans *m, const tt_kmeans_params *params)
+{
+    const double *tail = m->sums + m->k * (m->cols + 1);
+    if (tail[TAIL_STOP] > 0) return stop(m, params);
+    return tail[TAIL_SAVE] > 0 ? kmeans_checkpoint_write(m, params) : TT_OK;
 }
 
 /* Lloyd's iterations from m->centre; m->label fits m->centre at the end. `tolerance` is absolute. */
-static tt_status lloyd(kmeans *m, int max_iter, double tolerance, tt_progress *progress, int *iterations)
+static tt_status lloyd(kmeans *m, const tt_kmeans_params *params, int max_iter, double tolerance,
+                       tt_progress *progress)
 {
-    const tt_comm *comm = m->points->x->comm;
-    const double *changed = m->sums + m->k * (m->cols + 1);
-    bool settled = false;
+    double *iteration = &m->place[AT_ITERATION];
     kmeans_reset(m);
-    for (*iterations = 0; *iterations < max_iter && !settled;) {
-        TT_TRY(tt_stop_agree(comm));
-        TT_TRY(tt_agree(comm, kmeans_assign_local(m)));
+    while (*iteration < max_iter) {
+        kmeans_assign_local(m);
         kmeans_reduce(m);
-        bool relocated = false, stays = *changed == 0;
-        TT_TRY(kmeans_fill_empty(m, &relocated));
+        TT_TRY(kmeans_fill_empty(m));
         double way = kmeans_move(m);
-        ++*iterations;
+        ++*iteration;
         tt_progress_add(progress, 1);
-        settled = stays && !relocated;
-        if (!settled && way <= tolerance) break;
+        if (way == 0) return TT_OK; /* the labels fit the centres, which stay */
+        if (way <= tolerance) break;
+        TT_TRY(kmeans_pause(m, params));
     }
-    return settled ? TT_OK : tt_agree(comm, kmeans_assign_local(m));
+    kmeans_assign_local(m);
+    return TT_OK;
 }
 
 static tt_status sum_inertia(const kmeans *m, tt_blocksum *sum)
@@ -146,11 +177,12 @@ static tt_status measure_inertia(const kmeans *m, double *inertia)
     return s;
 }
 
-static void keep_result(const kmeans *m, double inertia, int iterations, tt_kmeans *out)
+/* Centroids into the frame of the input. */
+static void keep_result(const kmeans *m, tt_kmeans *out)
 {
     const tt_matrix *x = m->points->x;
-    out->inertia = inertia;
-    out->iterations = iterations;
+    out->inertia = m->place[AT_BEST_INERTIA];
+    out->iterations = (int)m->place[AT_BEST_ITERATIONS];
     for (int64_t c = 0; c < m->k; c++)
         for (int64_t j = 0; j < m->cols; j++) {
             int64_t e = c * m->cols + j;
@@ -193,27 +225,73 @@ static void take_centroids(kmeans *m, const double *centroids)
             m->centre[c * m->cols + j] = centroids[c * m->cols + j] - p->x->shift[j] - (double)p->origin[j];
 }
 
+/* From seeds, or from where a checkpoint was, to the end of one start. Collective. */
+static tt_status run_start(kmeans *m, const tt_kmeans_params *params, uint64_t seed, const double *centroids,
+                           double tolerance, tt_progress *progress)
+{
+    int max_iter = params->mini_batch > 0 ? 1 : params->max_iter;
+    bool begun = m->place[AT_PASS] + m->place[AT_ITERATION] > 0;
+    if (!begun && centroids)
+        take_centroids(m, centroids);
+    else if (!begun)
+        TT_TRY(kmeans_seed(m, params->init, seed, (uint64_t)m->place[AT_RESTART]));
+    if (!begun) memset(m->weight, 0, (size_t)m->k * sizeof *m->weight);
+    if (params->mini_batch > 0) TT_TRY(kmeans_batches(m, params, seed, tolerance));
+    return lloyd(m, params, max_iter, tolerance, progress);
+}
+
+/* Keep a start that is better than those before, and be at the beginning of the next. Collective. */
+static tt_status end_start(kmeans *m, bool *best)
+{
+    double inertia, *place = m->place;
+    TT_TRY(measure_inertia(m, &inertia));
+    *best = place[AT_HAS_BEST] == 0 || inertia < place[AT_BEST_INERTIA];
+    if (*best) {
+        memcpy(m->best, m->centre, (size_t)(m->k * m->cols) * sizeof *m->best);
+        place[AT_BEST_INERTIA] = inertia;
+        place[AT_BEST_ITERATIONS] = place[AT_PASS] + place[AT_ITERATION];
+        place[AT_HAS_BEST] = 1;
+    }
+    place[AT_RESTART]++;
+    place[AT_PASS] = place[AT_ITERATION] = 0;
+    return TT_OK;
+}
+
+static tt_status run_starts(kmeans *m, const tt_kmeans_params *params, int n_init, uint64_t seed,
+                            const double *centroids, tt_progress *progress)
+{
+    double tolerance = absolute_tolerance(m->points, params->tol);
+    bool last_is_best = false;
+    while (m->place[AT_RESTART] < n_init) {
+        tt_status s = run_start(m, params, seed, centroids, tolerance, progress);
+        if (s == TT_STOPPED && m->place[AT_PASS] + m->place[AT_ITERATION] == 0) s = stop(m, params);
+        TT_TRY(s);
+        tt_progress_skip(progress, params->max_iter - (int64_t)m->place[AT_ITERATION]);
+        TT_TRY(end_start(m, &last_is_best));
+    }
+    if (last_is_best) return TT_OK;
+    memcpy(m->centre, m->best, (size_t)(m->k * m->cols) * sizeof *m->best);
+    kmeans_reset(m);
+    kmeans_assign_local(m);
+    return TT_OK;
+}
+
 static tt_status run(kmeans *m, const tt_kmeans_params *params, int n_init, uint64_t seed,
                      const double *centroids, tt_kmeans *out)
 {
-    double tolerance = absolute_tolerance(m->points, params->tol);
+    bool found;
     tt_progress progress;
     int64_t total = (int64_t)n_init * params->max_iter;
+    TT_TRY(kmeans_checkpoint_read(m, params, &found));
+    if (found)
+        tt_info("k-means: going on from the checkpoint at start %d, iteration %d",
+                (int)m->place[AT_RESTART] + 1, (int)(m->place[AT_PASS] + m->place[AT_ITERATION]));
     tt_progress_start(&progress, "k-means", "iterations", total, total);
-    tt_status s = TT_OK;
-    for (int r = 0; s == TT_OK && r < n_init; r++) {
-        double inertia = 0;
-        int iterations = 0;
-        if (centroids)
-            take_centroids(m, centroids);
-        else
-            s = kmeans_seed(m, seed, (uint64_t)r);
-        if (s == TT_OK) s = lloyd(m, params->max_iter, tolerance, &progress, &iterations);
-        if (s == TT_OK) s = measure_inertia(m, &inertia);
-        if (s == TT_OK && (r == 0 || inertia < out->inertia)) keep_result(m, inertia, iterations, out);
-        tt_progress_skip(&progress, params->max_iter - iterations);
-    }
+    tt_progress_skip(&progress,
+                     (int64_t)m->place[AT_RESTART] * params->max_iter + (int64_t)m->place[AT_ITERATION]);
+    tt_status s = run_starts(m, params, n_init, seed, centroids, &progress);
     tt_progress_end(&progress);
+    if (s == TT_OK) keep_result(m, out);
     return s;
 }
 
@@ -236,9 +314,39 @@ static tt_status fit(const tt_matrix *x, const tt_kmeans_params *params, int n_i
     return s;
 }
 
+/* Centroids of a file, the same on every rank. Collective. Free *out. */
+static tt_status read_centroids(const tt_matrix *x, const tt_kmeans_params *params, double **out)
+{
+    const tt_comm *comm = x->comm;
+    char *file = NULL, *dataset = NULL;
+    tt_store *store = NULL;
+    tt_column c = {0};
+    bool found = false;
+    tt_status s = tt_store_split(params->init, "/kmeans/centroids", &file, &dataset);
+    if (s == TT_OK) s = tt_alloc(params->k * x->cols, sizeof **out, "centroids", out);
+    s = tt_agree(comm, s);
+    if (s == TT_OK) s = tt_store_open(comm, file, &store);
+    if (s == TT_OK) s = tt_store_column(store, dataset, &c, &found);
+    if (s == TT_OK && (!found || c.n_dims != 2 || c.dims[0] != params->k || c.dims[1] != x->cols))
+        s = tt_fail(TT_ERR_INPUT, "%s is not a dataset of %d centroids (cluster.kmeans.k) in %lld columns",
+                    params->init, params->k, (long long)x->cols);
+    if (s == TT_OK && comm->rank == 0) s = tt_store_read(store, dataset, 0, params->k, TT_F64, *out);
+    s = tt_agree(comm, s);
+    tt_store_close(store);
+    free(file);
+    free(dataset);
+    return s == TT_OK ? tt_broadcast(comm, *out, params->k * x->cols * (int64_t)sizeof **out, 0) : s;
+}
+
 tt_status tt_kmeans_fit(const tt_matrix *x, const tt_kmeans_params *params, uint64_t seed, tt_kmeans *out)
 {
-    return fit(x, params, params->n_init, seed, NULL, out);
+    double *centroids = NULL;
+    if (!params->init || !strstr(params->init, ":/")) return fit(x, params, params->n_init, seed, NULL, out);
+    *out = (tt_kmeans){0};
+    tt_status s = read_centroids(x, params, &centroids);
+    if (s == TT_OK) s = fit(x, params, 1, seed, centroids, out);
+    free(centroids);
+    return s;
 }
 
 tt_status tt_kmeans_from(const tt_matrix *x, const tt_kmeans_params *params, const double *centroids,

@@ -1,6 +1,6 @@
+/* Rows to their nearest centres: bounds say which groups of centres need to be measured. */
 #include "kmeans.h"
 
-#include "tutti/memory.h"
 #include "tutti/simd.h"
 
 #include <math.h>
@@ -9,49 +9,8 @@
 typedef float vfloat __attribute__((vector_size(32)));
 typedef double vdouble __attribute__((vector_size(64)));
 
-/* What one row's pass over a tile gives: the smallest value, where, and the next smallest. */
-typedef struct nearest {
-    float best, second;
-    int32_t index;
-} nearest;
-
-/* The integer that orders as the float does; its own inverse. Compilers vectorise smallest-of loops over
- * integers, but not over floats, whose NaN they must respect. */
-static inline int32_t ordered(float v)
-{
-    int32_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    return bits ^ (-(bits < 0) & INT32_MAX);
-}
-
-static inline float unordered(int32_t key)
-{
-    key ^= -(key < 0) & INT32_MAX;
-    float v;
-    memcpy(&v, &key, sizeof v);
-    return v;
-}
-
-/* Smallest and second smallest of tile + low in each of n rows; equal ones count twice. */
-TT_KERNEL static void scan_tile(int64_t n, int k_wide, const float *restrict tile, const float *restrict low,
-                                nearest *restrict out)
-{
-    for (int64_t i = 0; i < n; i++, tile += k_wide) {
-        int32_t best = INT32_MAX, second = INT32_MAX, times = 0, index = 0;
-        for (int j = 0; j < k_wide; j++) {
-            int32_t key = ordered(tile[j] + low[j]);
-            best = key < best ? key : best;
-        }
-        for (int j = 0; j < k_wide; j++) {
-            int32_t key = ordered(tile[j] + low[j]), hit = -(key == best); /* all bits or none */
-            int32_t other = (key & ~hit) | (INT32_MAX & hit);
-            second = other < second ? other : second;
-            times -= hit;
-            index += j & hit;
-        }
-        out[i] = (nearest){unordered(best), unordered(times > 1 ? best : second), index};
-    }
-}
+/* More than the rounding of a sum of few floats, relative to the sum of their sizes. */
+static const float rounding = 0x1p-20f;
 
 TT_KERNEL static double centre_distance(const float *row, const double *centre, int64_t cols)
 {
@@ -83,19 +42,14 @@ static float tie_width(const kmeans *m)
 
 static void round_centres(kmeans *m)
 {
-    float width = tie_width(m);
-    m->norm_max = 0;
-    for (int64_t c = 0; c < m->k_wide; c++) {
-        double norm = 0;
-        for (int64_t j = 0; c < m->k && j < m->cols; j++) {
-            float value = (float)m->centre[c * m->cols + j];
-            m->columns[j * m->k_wide + c] = value;
-            norm += (double)value * (double)value;
-        }
-        m->norm[c] = c < m->k ? (float)norm : INFINITY;
-        m->low[c] = m->norm[c] * (1.0f - 0.5f * width);
-        if (c < m->k && m->norm[c] > m->norm_max) m->norm_max = m->norm[c];
-    }
+    float share = 1.0f - 0.5f * tie_width(m);
+    m->norm_max = kmeans_tile_layout(m->centre, m->k, m->cols, m->columns, m->low);
+    for (int64_t c = 0; c < m->panels * TILE; c++) m->low[c] *= share;
+}
+
+static int group_of(const kmeans *m, int32_t centre)
+{
+    return (int)(centre / (m->group_panels * TILE));
 }
 
 TT_KERNEL static void add_row(int64_t cols, const float *restrict row, const double *restrict grid,
@@ -120,12 +74,16 @@ static void change_label(kmeans *m, int64_t i, const float *row, int32_t label)
 }
 
 /* The nearest of all centres that float32 cannot tell from the nearest, in double; the lowest of equals. */
-static int32_t settle(const kmeans *m, const float *row, const float *tile, float limit)
+static int32_t settle(const kmeans *m, const float *row, float limit)
 {
+    float value[TILE];
     int32_t label = -1;
     double best = INFINITY;
     for (int32_t c = 0; c < m->k; c++) {
-        if (tile[c] + m->low[c] > limit) continue;
+        int64_t p = c / TILE;
+        if (c % TILE == 0)
+            kmeans_tile_values(row, m->cols, m->columns + p * m->cols * TILE, m->low + p * TILE, value);
+        if (value[c % TILE] > limit) continue;
         double d = kmeans_distance(row, m->centre + c * m->cols, m->cols);
         if (d < best) {
             best = d;
@@ -135,136 +93,213 @@ static int32_t settle(const kmeans *m, const float *row, const float *tile, floa
     return label;
 }
 
-/* Label and bounds of row i from its scan. A centre c can be the nearest only if its lower bound is at most
- * the upper bound of the best, best + width (|x|^2 + |b|^2); and |b| <= |x| + |x - b| bounds the norm of the
- * best by 4 |x|^2 + 2 (|b|^2 - 2 x.b), which one far centre among the others does not widen. */
-static void decide(kmeans *m, int64_t i, const float *row, const float *tile, nearest found)
-{
-    float width = tie_width(m), norm = m->points->norm[i];
-    float own = 1.01f * (4.0f * norm + 2.0f * found.best);
-    if (!(own < m->norm_max)) own = m->norm_max;
-    if (own < 0.0f) own = 0.0f;
-    float limit = found.best + width * (norm + own);
-    float nearer = limit + norm, next = found.second + norm - width * norm;
-    m->upper[i] = nearer > 0 ? sqrtf(nearer) * 1.000001f : 0.0f;
-    if (found.second > limit) {
-        m->lower[i] = next > 0 ? sqrtf(next) * 0.999999f : 0.0f;
-        change_label(m, i, row, found.index);
-    } else {
-        m->lower[i] = 0.0f;
-        change_label(m, i, row, settle(m, row, tile, limit));
-    }
-}
+/* ---- which groups a row needs ---- */
 
-/* Rows [n] at `rows`, whose local numbers are row[]. */
-static tt_status assign_tile(kmeans *m, const float *rows, const int64_t *row, int64_t n)
-{
-    tt_targets centres = {.n = m->k_wide, .columns = m->columns, .norm = m->norm};
-    nearest found[TT_BLOCK_ROWS];
-    TT_TRY(tt_distance_products(rows, m->cols, &centres, m->tile));
-    scan_tile(n, (int)m->k_wide, m->tile, m->low, found);
-    for (int64_t r = 0; r < n; r++)
-        if (m->points->x->valid[row[r]])
-            decide(m, row[r], rows + r * m->cols, m->tile + r * m->k_wide, found[r]);
-    return TT_OK;
-}
-
-static tt_status flush_packed(kmeans *m)
-{
-    if (m->n_packed == 0) return TT_OK;
-    int64_t n = m->n_packed;
-    m->n_packed = 0;
-    return assign_tile(m, m->packed, m->packed_row, n);
-}
-
-/* Rows of the block at `first` whose bounds do not say that their label stays. */
-static int64_t undecided_rows(const kmeans *m, int64_t first, int64_t *row)
-{
-    const tt_matrix *x = m->points->x;
-    int64_t end = first + TT_BLOCK_ROWS < x->count ? first + TT_BLOCK_ROWS : x->count, n = 0;
-    for (int64_t i = first; i < end; i++) {
-        row[n] = i;
-        n += x->valid[i] && !(m->upper[i] < m->lower[i]);
-    }
-    return n;
-}
-
-static tt_status pack_rows(kmeans *m, const int64_t *row, int64_t n)
+/* Bounds on the distances to the own centres, as of now. */
+static void upper_bounds(const kmeans *m, int64_t first, int64_t n, float *upper)
 {
     for (int64_t r = 0; r < n; r++) {
-        memcpy(m->packed + m->n_packed * m->cols, m->points->data + row[r] * m->cols,
-               (size_t)m->cols * sizeof(float));
-        m->packed_row[m->n_packed++] = row[r];
-        if (m->n_packed == TT_BLOCK_ROWS) TT_TRY(flush_packed(m));
+        int32_t c = m->label[first + r];
+        float way = c < 0 ? 0.0f : (float)m->path[c], stored = m->upper[first + r];
+        upper[r] = stored + way + rounding * (fabsf(stored) + way);
     }
-    return TT_OK;
 }
 
-/* All rows of the block at `first` go to the GEMM as they lie. */
-static tt_status assign_block(kmeans *m, int64_t first, int64_t *row)
+TT_KERNEL static void mark_near(int64_t n, const float *restrict upper, const float *restrict lower,
+                                float drift, uint32_t bit, uint32_t *restrict need)
 {
-    int64_t n = m->points->x->count - first;
-    if (n > TT_BLOCK_ROWS) n = TT_BLOCK_ROWS;
-    for (int64_t r = 0; r < n; r++) row[r] = first + r;
-    return assign_tile(m, m->points->data + first * m->cols, row, n);
+    for (int64_t r = 0; r < n; r++) {
+        float bound = lower[r] - drift - rounding * (lower[r] + drift);
+        need[r] |= upper[r] < bound ? 0 : bit;
+    }
 }
 
-/* A block that is mostly undecided is measured as a whole; the undecided rows of others are packed into full
- * tiles. Neither shows in the result, since every label is decided as if in double. */
-tt_status kmeans_assign_local(kmeans *m)
+/* The own group of a row that needs any is measured too: its bound leaves out the own centre, which may
+ * change. */
+static void needed_groups(kmeans *m, int64_t first, int64_t n)
 {
-    int64_t row[TT_BLOCK_ROWS];
+    kmeans_span *span = m->span;
+    const unsigned char *valid = m->points->x->valid + first;
+    memset(span->need, 0, sizeof span->need);
+    upper_bounds(m, first, n, span->upper);
+    for (int g = 0; g < m->groups; g++)
+        mark_near(n, span->upper, m->lower + g * m->padded + first, (float)m->drift[g] * (1 + rounding),
+                  1u << g, span->need);
+    for (int64_t r = 0; r < n; r++) {
+        int32_t c = m->label[first + r];
+        if (!valid[r]) span->need[r] = 0;
+        if (span->need[r] && c >= 0) span->need[r] |= 1u << group_of(m, c);
+    }
+}
+
+/* ---- measuring ---- */
+
+/* A tile of rows [n <= TILE], by their places in the span, against one group. */
+static void measure_tile(kmeans *m, const int64_t *row, const int32_t *place, int n, int g)
+{
+    const float *address[TILE];
+    tile_nearest found;
+    int64_t from = g * m->group_panels, panels = m->panels - from;
+    if (panels > m->group_panels) panels = m->group_panels;
+    for (int i = 0; i < TILE; i++) address[i] = m->points->data + row[place[i < n ? i : n - 1]] * m->cols;
+    kmeans_tile(address, m->cols, panels, m->columns + from * m->cols * TILE, m->low + from * TILE, &found);
+    for (int i = 0; i < n; i++) {
+        m->span->group_best[g][place[i]] = found.best[i];
+        m->span->group_second[g][place[i]] = found.second[i];
+        m->span->group_index[g][place[i]] = found.index[i] + (int32_t)(from * TILE);
+    }
+}
+
+static void measure_group(kmeans *m, const int64_t *row, int64_t n, int g)
+{
+    int32_t place[SPAN];
+    int count = 0;
+    for (int64_t r = 0; r < n; r++) {
+        m->span->group_best[g][r] = m->span->group_second[g][r] = INFINITY;
+        place[count] = (int32_t)r;
+        count += (int)(m->span->need[r] >> g & 1u);
+    }
+    for (int i = 0; i < count; i += TILE)
+        measure_tile(m, row, place + i, count - i < TILE ? count - i : TILE, g);
+}
+
+/* ---- what follows ---- */
+
+/* The nearest and the next nearest of all groups together. */
+TT_KERNEL static void merge_group(int64_t n, const float *restrict group_best,
+                                  const float *restrict group_second, const int32_t *restrict group_index,
+                                  float *restrict best, float *restrict second, int32_t *restrict index)
+{
+    for (int64_t r = 0; r < n; r++) {
+        float b = best[r], s = second[r], v = group_best[r], w = group_second[r];
+        float rest = v < b ? b : s, other = v < b ? w : v;
+        second[r] = rest < other ? rest : other;
+        index[r] = v < b ? group_index[r] : index[r];
+        best[r] = v < b ? v : b;
+    }
+}
+
+/* A centre c can be the nearest only if its lower bound is at most the upper bound of the best, best + width
+ * (|x|^2 + |b|^2); and |b| <= |x| + |x - b| bounds the norm of the best by 4 |x|^2 + 2 (|b|^2 - 2 x.b), which
+ * one far centre among the others does not widen. */
+TT_KERNEL static void bound_best(int64_t n, float width, float norm_max, const float *restrict norm,
+                                 const float *restrict best, float *restrict limit, float *restrict upper)
+{
+    for (int64_t r = 0; r < n; r++) {
+        float own = 1.01f * (4.0f * norm[r] + 2.0f * best[r]);
+        own = own < norm_max ? own : norm_max;
+        own = own > 0.0f ? own : 0.0f;
+        limit[r] = best[r] + width * (norm[r] + own);
+        float square = limit[r] + norm[r];
+        upper[r] = sqrtf(square > 0.0f ? square : 0.0f) * 1.000001f;
+    }
+}
+
+/* Lower bounds of the rows that had this group measured. */
+TT_KERNEL static void bound_group(int64_t n, float width, float drift, uint32_t bit, int32_t first_centre,
+                                  int32_t end_centre, const uint32_t *restrict need,
+                                  const float *restrict norm, const int32_t *restrict index,
+                                  const float *restrict group_best, const float *restrict group_second,
+                                  float *restrict lower)
+{
+    for (int64_t r = 0; r < n; r++) {
+        float value = index[r] >= first_centre && index[r] < end_centre ? group_second[r] : group_best[r];
+        float square = value + norm[r] - width * norm[r];
+        square = square < 1e37f ? square : 1e37f; /* a group without another centre */
+        float bound = sqrtf(square > 0.0f ? square : 0.0f) * 0.999999f;
+        lower[r] = need[r] & bit ? bound + drift : lower[r];
+    }
+}
+
+static void label_row(kmeans *m, int64_t i, int64_t r)
+{
+    const kmeans_span *span = m->span;
+    const float *row = m->points->data + i * m->cols;
+    int32_t label = span->index[r];
+    if (span->second[r] <= span->limit[r]) {
+        label = settle(m, row, span->limit[r]);
+        for (int g = 0; g < m->groups; g++) /* which of them is meant is not known: none has a bound */
+            if (span->need[r] >> g & 1) m->lower[g * m->padded + i] = 0.0f;
+    }
+    change_label(m, i, row, label);
+    m->upper[i] = span->upper[r] - (float)(m->path[label] * (1 - (double)rounding));
+}
+
+/* Nearest centre and upper bound of the rows of the span. */
+static void find_nearest(kmeans *m, const float *norm, int64_t n)
+{
+    kmeans_span *span = m->span;
+    for (int64_t r = 0; r < n; r++) span->best[r] = span->second[r] = INFINITY;
+    for (int g = 0; g < m->groups; g++)
+        merge_group(n, span->group_best[g], span->group_second[g], span->group_index[g], span->best,
+                    span->second, span->index);
+    bound_best(n, tie_width(m), m->norm_max, norm, span->best, span->limit, span->upper);
+}
+
+static void keep_bounds(kmeans *m, int64_t first, int64_t n)
+{
+    kmeans_span *span = m->span;
+    for (int g = 0; g < m->groups; g++) {
+        int32_t from = (int32_t)(g * m->group_panels * TILE);
+        bound_group(n, tie_width(m), (float)m->drift[g] * (1 - rounding), 1u << g, from,
+                    from + (int32_t)m->group_panels * TILE, span->need, m->points->norm + first, span->index,
+                    span->group_best[g], span->group_second[g], m->lower + g * m->padded + first);
+    }
+}
+
+void kmeans_assign_local(kmeans *m)
+{
+    int64_t row[SPAN], count = m->points->x->count;
     round_centres(m);
-    m->local[m->k * (m->cols + 1)] = 0;
-    for (int64_t first = 0; first < m->points->x->count; first += TT_BLOCK_ROWS) {
-        int64_t n = undecided_rows(m, first, row);
-        if (2 * n > TT_BLOCK_ROWS)
-            TT_TRY(assign_block(m, first, row));
-        else
-            TT_TRY(pack_rows(m, row, n));
+    for (int64_t first = 0; first < count; first += SPAN) {
+        int64_t n = count - first < SPAN ? count - first : SPAN;
+        for (int64_t r = 0; r < n; r++) row[r] = first + r;
+        needed_groups(m, first, n);
+        for (int g = 0; g < m->groups; g++) measure_group(m, row, n, g);
+        find_nearest(m, m->points->norm + first, n);
+        keep_bounds(m, first, n);
+        for (int64_t r = 0; r < n; r++)
+            if (m->span->need[r]) label_row(m, row[r], r);
     }
-    return flush_packed(m);
 }
 
-/* Upper bounds grow by the way of the own centre, lower bounds shrink by the longest way of the others. */
-static void widen_bounds(kmeans *m)
+void kmeans_assign_rows(kmeans *m, const int64_t *row, int64_t n)
 {
-    float most = 0, other = 0;
-    int32_t far = -1;
-    for (int32_t c = 0; c < m->k; c++) {
-        if (m->moved[c] > most) {
-            other = most;
-            most = m->moved[c];
-            far = c;
-        } else if (m->moved[c] > other) {
-            other = m->moved[c];
+    float norm[SPAN];
+    round_centres(m);
+    for (int64_t first = 0; first < n; first += SPAN, row += SPAN) {
+        int64_t part = n - first < SPAN ? n - first : SPAN;
+        for (int64_t r = 0; r < part; r++) {
+            m->label[row[r]] = -1;
+            m->span->need[r] = UINT32_MAX;
+            norm[r] = m->points->norm[row[r]];
         }
-    }
-    for (int64_t i = 0; i < m->points->x->count; i++) {
-        int32_t c = m->label[i];
-        if (c < 0) continue;
-        m->upper[i] = (m->upper[i] + m->moved[c]) * 1.000001f;
-        m->lower[i] = (m->lower[i] - (c == far ? other : most)) * 0.999999f;
+        for (int g = 0; g < m->groups; g++) measure_group(m, row, part, g);
+        find_nearest(m, norm, part);
+        for (int64_t r = 0; r < part; r++) label_row(m, row[r], r);
     }
 }
 
 double kmeans_move(kmeans *m)
 {
     const double *count = m->sums + m->k * m->cols;
-    double total = 0;
-    for (int64_t c = 0; c < m->k; c++) {
-        double way = 0;
+    double total = 0, longest[GROUPS_MAX] = {0};
+    for (int32_t c = 0; c < m->k; c++) {
+        double square = 0;
         for (int64_t j = 0; j < m->cols; j++) {
             int64_t e = c * m->cols + j;
             m->next[e] = count[c] > 0 ? m->sums[e] / count[c] : m->centre[e];
-            way += (m->next[e] - m->centre[e]) * (m->next[e] - m->centre[e]);
+            square += (m->next[e] - m->centre[e]) * (m->next[e] - m->centre[e]);
         }
-        total += way;
-        m->moved[c] = (float)(sqrt(way) * 1.000001);
+        double way = sqrt(square) * (1 + 1e-9);
+        int g = group_of(m, c);
+        total += square;
+        m->path[c] += way;
+        if (way > longest[g]) longest[g] = way;
     }
+    for (int g = 0; g < m->groups; g++) m->drift[g] += longest[g];
     double *old = m->centre;
     m->centre = m->next;
     m->next = old;
-    widen_bounds(m);
     return total;
 }

@@ -62,12 +62,11 @@ static void give(kmeans *m, const float *row, int32_t from, int32_t to)
     count[to] += 1;
 }
 
-tt_status kmeans_fill_empty(kmeans *m, bool *relocated)
+tt_status kmeans_fill_empty(kmeans *m)
 {
     double *count = m->sums + m->k * m->cols;
     int64_t empty = 0, used = 0;
     for (int32_t c = 0; c < m->k; c++) empty += count[c] == 0;
-    *relocated = false;
     if (empty == 0) return TT_OK;
 
     candidate *list = NULL;
@@ -81,7 +80,6 @@ tt_status kmeans_fill_empty(kmeans *m, bool *relocated)
         if (count[from] <= 1) continue; /* it would only empty another */
         while (count[to] != 0) to++;
         give(m, row, from, to);
-        *relocated = true;
         empty--;
     }
     free(row);

@@ -10,7 +10,10 @@
 #include <string.h>
 
 /* Up to this many valid rows all of them are candidates, which is k-means++ proper. */
-enum { ALL_ROWS_UP_TO = 4096, ROUNDS = 5, TARGETS = 1024 };
+enum { ALL_ROWS_UP_TO = 4096, ROUNDS = 5 };
+
+/* Candidates that are laid out for tiles at a time. */
+enum { TARGETS = 1024 };
 
 /* Rows for centres to be chosen from, in the order of rounds and rows, the same on every rank. */
 typedef struct candidates {
@@ -19,8 +22,8 @@ typedef struct candidates {
     double *weight;  /* [n] rows nearer to this one than to the others */
     float *distance; /* [count] squared, of this rank's rows to the nearest candidate so far */
     int64_t *which;  /* [count] that candidate */
-    float *tile;     /* [TT_BLOCK_ROWS, TARGETS] */
-    float *columns;  /* [cols, TARGETS] */
+    double *target;  /* [TARGETS, cols] candidates to lay out */
+    float *columns;  /* [TARGETS / TILE, cols, TILE] */
     float *norm;     /* [TARGETS] */
 } candidates;
 
@@ -30,7 +33,7 @@ static void free_candidates(candidates *c)
     free(c->weight);
     free(c->distance);
     free(c->which);
-    free(c->tile);
+    free(c->target);
     free(c->columns);
     free(c->norm);
 }
@@ -40,7 +43,7 @@ static tt_status allocate(const kmeans *m, candidates *c)
     int64_t count = m->points->x->count;
     TT_TRY(tt_alloc(count, sizeof *c->distance, "seeding", &c->distance));
     TT_TRY(tt_alloc(count, sizeof *c->which, "seeding", &c->which));
-    TT_TRY(tt_alloc(TT_BLOCK_ROWS * TARGETS, sizeof *c->tile, "seeding", &c->tile));
+    TT_TRY(tt_alloc(m->cols * TARGETS, sizeof *c->target, "seeding", &c->target));
     TT_TRY(tt_alloc(m->cols * TARGETS, sizeof *c->columns, "seeding", &c->columns));
     TT_TRY(tt_alloc(TARGETS, sizeof *c->norm, "seeding", &c->norm));
     for (int64_t i = 0; i < count; i++) c->distance[i] = FLT_MAX;
@@ -76,41 +79,35 @@ static tt_status append_rows(const kmeans *m, const int64_t *marked, int64_t n, 
     return s;
 }
 
-static void nearer(const kmeans *m, candidates *c, int64_t first, int64_t target, int64_t n)
+/* Measure a tile of rows from `first` on against n laid out candidates, the first of which is `target`. */
+static void measure_tile(const kmeans *m, candidates *c, int64_t first, int64_t target, int64_t n)
 {
     const tt_matrix *x = m->points->x;
-    for (int64_t i = first; i < first + TT_BLOCK_ROWS && i < x->count; i++) {
-        const float *tile = c->tile + (i - first) * n;
-        for (int64_t j = 0; j < n; j++)
-            if (tile[j] < c->distance[i]) {
-                c->distance[i] = tile[j];
-                c->which[i] = target + j;
-            }
+    const float *row[TILE];
+    tile_nearest found;
+    for (int64_t i = 0; i < TILE; i++) {
+        int64_t r = first + i < x->count ? first + i : x->count - 1;
+        row[i] = m->points->data + r * m->cols;
+    }
+    kmeans_tile(row, m->cols, (n + TILE - 1) / TILE, c->columns, c->norm, &found);
+    for (int64_t i = 0; i < TILE && first + i < x->count; i++) {
+        float square = found.best[i] + m->points->norm[first + i];
+        if (!(square < c->distance[first + i])) continue;
+        c->distance[first + i] = square > 0.0f ? square : 0.0f;
+        c->which[first + i] = target + found.index[i];
     }
 }
 
 /* Measure this rank's rows against candidates from `first` on. Distances of float precision are enough: they
- * are chances to be drawn, and the same bits wherever a block lies. */
-static tt_status measure_local(const kmeans *m, candidates *c, int64_t first)
+ * are chances to be drawn, and the same bits wherever a row lies. */
+static void measure_local(const kmeans *m, candidates *c, int64_t first)
 {
     for (int64_t t = first; t < c->n; t += TARGETS) {
         int64_t n = c->n - t < TARGETS ? c->n - t : TARGETS;
-        const float *rows = c->rows + t * m->cols;
-        tt_targets targets = {.n = n, .columns = c->columns, .norm = c->norm};
-        tt_distance_transpose(rows, n, m->cols, c->columns);
-        for (int64_t j = 0; j < n; j++) {
-            double norm = 0;
-            for (int64_t e = 0; e < m->cols; e++)
-                norm += (double)rows[j * m->cols + e] * (double)rows[j * m->cols + e];
-            c->norm[j] = (float)norm;
-        }
-        for (int64_t i = 0; i < m->points->x->count; i += TT_BLOCK_ROWS) {
-            TT_TRY(tt_distance_tile(m->points->data + i * m->cols, m->points->norm + i, m->cols, &targets,
-                                    c->tile));
-            nearer(m, c, i, t, n);
-        }
+        for (int64_t e = 0; e < n * m->cols; e++) c->target[e] = (double)c->rows[t * m->cols + e];
+        kmeans_tile_layout(c->target, n, m->cols, c->columns, c->norm);
+        for (int64_t i = 0; i < m->points->x->count; i += TILE) measure_tile(m, c, i, t, n);
     }
-    return TT_OK;
 }
 
 /* The sum of the distances of all rows. Collective. */
@@ -159,7 +156,7 @@ static tt_status draw_round(const kmeans *m, tt_stream stream, int round, double
     }
     tt_status s = append_rows(m, marked, n, c);
     free(marked);
-    if (s == TT_OK) s = tt_agree(x->comm, measure_local(m, c, first));
+    if (s == TT_OK) measure_local(m, c, first);
     return s;
 }
 
@@ -179,7 +176,7 @@ static tt_status draw_candidates(const kmeans *m, tt_stream stream, candidates *
     TT_TRY(tt_agree(m->points->x->comm, allocate(m, c)));
     uint64_t valid = (uint64_t)m->points->x->n_valid;
     TT_TRY(append_nth(m, (int64_t)tt_random_below(stream, UINT64_MAX, 0, valid), c));
-    TT_TRY(tt_agree(m->points->x->comm, measure_local(m, c, 0)));
+    measure_local(m, c, 0);
     for (int round = 0; round < ROUNDS; round++) {
         double phi;
         TT_TRY(potential(m, c, &phi));
@@ -265,10 +262,10 @@ static void choose_centres(const kmeans *m, tt_stream stream, const candidates *
     }
 }
 
-tt_status kmeans_seed(kmeans *m, uint64_t seed, uint64_t restart)
+/* k-means||, or greedy k-means++ over all rows where these are few. Collective. */
+static tt_status seed_parallel(kmeans *m, tt_stream stream)
 {
     const tt_comm *comm = m->points->x->comm;
-    tt_stream stream = {seed, TT_FOR_SEEDING, restart};
     candidates c = {0};
     double *work = NULL;
     tt_status s =
@@ -278,4 +275,38 @@ tt_status kmeans_seed(kmeans *m, uint64_t seed, uint64_t restart)
     free(work);
     free_candidates(&c);
     return s;
+}
+
+/* k rows at random, in the order of the rows. Collective. */
+static tt_status seed_random(kmeans *m, tt_stream stream)
+{
+    const tt_matrix *x = m->points->x;
+    candidates c = {0};
+    int64_t *marked = NULL, valid = 0, n = 0;
+    unsigned char *taken = NULL; /* [valid] */
+    for (int64_t i = 0; i < x->count; i++) valid += x->valid[i];
+    int64_t before = tt_prefix_i64(x->comm, valid);
+    tt_status s = tt_alloc(valid, 1, "seeding", &taken);
+    if (s == TT_OK) s = tt_alloc(valid < m->k ? valid : m->k, sizeof *marked, "seeding", &marked);
+    s = tt_agree(x->comm, s);
+    for (int k = 0; s == TT_OK && k < m->k; k++) {
+        int64_t nth = (int64_t)tt_random_permute(stream, (uint64_t)k, (uint64_t)x->n_valid) - before;
+        if (nth >= 0 && nth < valid) taken[nth] = 1;
+    }
+    for (int64_t i = 0, nth = 0; s == TT_OK && i < x->count; i++)
+        if (x->valid[i] && taken[nth++]) marked[n++] = i;
+    if (s == TT_OK) s = append_rows(m, marked, n, &c);
+    for (int64_t e = 0; s == TT_OK && e < m->k * m->cols; e++) m->centre[e] = (double)c.rows[e];
+    free(taken);
+    free(marked);
+    free_candidates(&c);
+    return s;
+}
+
+tt_status kmeans_seed(kmeans *m, const char *init, uint64_t seed, uint64_t restart)
+{
+    tt_stream stream = {seed, TT_FOR_SEEDING, restart};
+    if (init && strcmp(init, "random") == 0) return seed_random(m, stream);
+    if (init && strcmp(init, "k-means++") == 0) return kmeans_seed_greedy(m, stream);
+    return seed_parallel(m, stream);
 }

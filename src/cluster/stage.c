@@ -1,97 +1,256 @@
-#include "tutti/cluster.h"
+#include "stage.h"
 
+#include "kmeans.h"
 #include "tutti/log.h"
 #include "tutti/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { COLUMNS_PER_JOB = 4 };
+static const cluster_method *const methods[TT_CLUSTER_METHODS] = {
+    [TT_KMEANS] = &method_kmeans, [TT_AGGLOMERATIVE] = &method_agglomerative, [TT_DBSCAN] = &method_dbscan};
 
-/* One clustering that has been made. */
-typedef struct made {
-    tt_range rows; /* of this rank */
-    tt_kmeans fit;
-    int64_t n_rows;
-    char *name[COLUMNS_PER_JOB]; /* paths of label, centroids, inertia, n_iter */
-} made;
+typedef struct stage {
+    const tt_comm *comm;
+    const tt_cluster_params *params;
+    const tt_provenance *provenance;
+    tt_silhouette silhouette;
+    const char *output;
+    bool by_track;
+    int n;
+    task *task;         /* [n] */
+    tt_matrix x;        /* rows of the job at hand: the next job often has the same */
+    const char *loaded; /* the input that x is, NULL for none */
+    tt_store *store;
+} stage;
 
-static void free_made(made *list, int n)
+static const cluster_method *method_of(const task *t)
 {
-    for (int i = 0; list && i < n; i++) {
-        tt_kmeans_free(&list[i].fit);
-        for (int c = 0; c < COLUMNS_PER_JOB; c++) free(list[i].name[c]);
-    }
-    free(list);
+    return methods[t->job->method];
 }
 
-static tt_status name_columns(const char *group, made *m)
+const char *tt_cluster_method_name(tt_cluster_method method)
 {
-    static const char *const leaves[COLUMNS_PER_JOB] = {"label", "centroids", "inertia", "n_iter"};
-    for (int c = 0; c < COLUMNS_PER_JOB; c++) TT_TRY(tt_format(&m->name[c], "%s/%s", group, leaves[c]));
+    return methods[method]->name;
+}
+
+/* ---- columns ---- */
+
+tt_status task_column(task *t, const char *leaf, tt_type type, int64_t rows, int64_t cols)
+{
+    int i = t->n_columns++, n = snprintf(t->name[i], TASK_NAME, "%s/%s", t->job->group, leaf);
+    if (n < 0 || n >= TASK_NAME)
+        return tt_fail(TT_ERR_INTERNAL, "the name of group %s is too long", t->job->group);
+    t->column[i] =
+        (tt_column){.name = t->name[i], .type = type, .n_dims = cols > 0 ? 2 : 1, .dims = {rows, cols}};
     return TT_OK;
 }
 
-static tt_status make(const tt_comm *comm, const tt_kmeans_params *params, uint64_t seed,
-                      const tt_cluster_job *job, made *out)
+tt_status task_write(const workshop *w, const task *t, const char *leaf, int64_t first, int64_t count,
+                     const void *data)
 {
-    tt_matrix x;
-    TT_TRY(tt_agree(comm, name_columns(job->group, out)));
-    TT_TRY(tt_matrix_read(comm, job->input, "/x", &x));
-    out->n_rows = x.rows;
-    out->rows = (tt_range){x.first, x.first + x.count};
-    tt_status s = tt_kmeans_fit(&x, params, seed, &out->fit);
-    if (s == TT_OK)
-        tt_info("k-means of %s: %lld rows, %d clusters, inertia %.6g after %d iterations", x.name,
-                (long long)x.n_valid, out->fit.k, out->fit.inertia, out->fit.iterations);
-    tt_matrix_free(&x);
+    char name[TASK_NAME];
+    snprintf(name, sizeof name, "%s/%s", t->job->group, leaf);
+    return tt_store_write(w->store, name, first, count, data);
+}
+
+tt_status task_write_labels(const workshop *w, const task *t, const tt_matrix *x, const int32_t *label)
+{
+    return tt_store_write(w->store, t->column[0].name, x->first, x->count, label);
+}
+
+/* ---- what is known before ---- */
+
+/* Have the rows of a job in st->x. Collective. */
+static tt_status load(stage *st, const tt_cluster_job *job)
+{
+    if (st->loaded && strcmp(st->loaded, job->input) == 0) return TT_OK;
+    tt_matrix_free(&st->x);
+    st->loaded = NULL;
+    TT_TRY(tt_matrix_read(st->comm, job->input, "/x", &st->x));
+    if (st->by_track) TT_TRY(tt_matrix_by_track(job->input, &st->x));
+    st->loaded = job->input;
+    return TT_OK;
+}
+
+static tt_status measure(stage *st, task *t)
+{
+    if (!st->by_track) return tt_matrix_size(st->comm, t->job->input, "/x", &t->rows, &t->cols, &t->n_valid);
+    TT_TRY(load(st, t->job));
+    t->rows = st->x.rows;
+    t->cols = st->x.cols;
+    t->n_valid = st->x.n_valid;
+    return TT_OK;
+}
+
+/* OUTPUT.checkpoint of the job at hand, OUTPUT.WORD.checkpoint of what is chosen for job `i`. */
+static tt_status checkpoint_path(const stage *st, int i, char **out)
+{
+    return i < 0 ? tt_format(out, "%s.checkpoint", st->output)
+                 : tt_format(out, "%s.k%d.checkpoint", st->output, i);
+}
+
+static tt_status provenance_of(const stage *st, const task *t, tt_provenance *out, char **text)
+{
+    *out = *st->provenance;
+    TT_TRY(tt_format(text, "%s %s", st->provenance->fingerprint, t->job->group));
+    out->fingerprint = *text;
+    return TT_OK;
+}
+
+/* The k of job i from its range. Collective. */
+static tt_status choose(stage *st, int i)
+{
+    task *t = &st->task[i];
+    tt_kmeans_params params = st->params->kmeans;
+    tt_provenance provenance;
+    char *path = NULL, *fingerprint = NULL;
+    tt_status s = checkpoint_path(st, i, &path);
+    if (s == TT_OK) s = provenance_of(st, t, &provenance, &fingerprint);
+    s = tt_agree(st->comm, s);
+    if (s == TT_OK) s = load(st, t->job);
+    if (s == TT_OK) {
+        params.checkpoint = path;
+        params.provenance = &provenance;
+        s = tt_kmeans_choose(&st->x, &params, provenance.seed, st->silhouette, &t->choice);
+    }
+    free(fingerprint);
+    free(path);
     return s;
 }
 
-static void describe(const made *m, tt_column *columns)
+static tt_status plan(stage *st, const tt_cluster_job *jobs)
 {
-    columns[0] = (tt_column){.name = m->name[0], .type = TT_I32, .n_dims = 1, .dims = {m->n_rows}};
-    columns[1] =
-        (tt_column){.name = m->name[1], .type = TT_F64, .n_dims = 2, .dims = {m->fit.k, m->fit.cols}};
-    columns[2] = (tt_column){.name = m->name[2], .type = TT_F64, .n_dims = 1, .dims = {1}};
-    columns[3] = (tt_column){.name = m->name[3], .type = TT_I32, .n_dims = 1, .dims = {1}};
+    TT_TRY(tt_agree(st->comm, tt_alloc(st->n, sizeof *st->task, "clusterings", &st->task)));
+    for (int i = 0; i < st->n; i++) {
+        task *t = &st->task[i];
+        t->job = &jobs[i];
+        TT_TRY(measure(st, t));
+        if (t->job->method == TT_KMEANS && st->params->kmeans.k_max > st->params->kmeans.k)
+            TT_TRY(choose(st, i));
+        TT_TRY(task_column(t, "label", TT_I32, t->rows, 0));
+        TT_TRY(method_of(t)->columns(st->params, t));
+    }
+    return TT_OK;
 }
 
-static tt_status write_made(int rank, const made *m, tt_store *store)
+/* ---- the file ---- */
+
+/* Where rows are tracks, /clip/track says so to who looks for the truth of a row. */
+static int row_column(const stage *st, tt_column *out)
 {
-    int32_t iterations = m->fit.iterations;
-    TT_TRY(tt_store_write(store, m->name[0], m->rows.begin, m->rows.end - m->rows.begin, m->fit.label));
-    if (rank != 0) return TT_OK; /* the rest is the same on every rank */
-    TT_TRY(tt_store_write(store, m->name[1], 0, m->fit.k, m->fit.centroids));
-    TT_TRY(tt_store_write(store, m->name[2], 0, 1, &m->fit.inertia));
-    return tt_store_write(store, m->name[3], 0, 1, &iterations);
+    if (!st->by_track || st->n == 0) return 0;
+    *out = (tt_column){.name = "/clip/track", .type = TT_I64, .n_dims = 1, .dims = {st->task[0].rows}};
+    return 1;
 }
 
-static tt_status publish(const tt_comm *comm, const tt_provenance *provenance, const made *list, int n,
-                         tt_phases *phases, const char *output)
+static tt_status open_file(stage *st)
 {
     tt_column *columns = NULL;
-    tt_store *store = NULL;
-    tt_status s = tt_alloc((int64_t)n * COLUMNS_PER_JOB, sizeof *columns, "columns of clusters", &columns);
-    s = tt_agree(comm, s);
-    for (int i = 0; s == TT_OK && i < n; i++) describe(&list[i], columns + (ptrdiff_t)i * COLUMNS_PER_JOB);
-    if (s == TT_OK) s = tt_store_create(comm, output, provenance, columns, n * COLUMNS_PER_JOB, &store);
+    int n = 0;
+    tt_status s =
+        tt_alloc((int64_t)st->n * TASK_COLUMNS + 1, sizeof *columns, "columns of clusters", &columns);
+    s = tt_agree(st->comm, s);
+    for (int i = 0; s == TT_OK && i < st->n; i++)
+        for (int c = 0; c < st->task[i].n_columns; c++) columns[n++] = st->task[i].column[c];
+    if (s == TT_OK) n += row_column(st, &columns[n]);
+    if (s == TT_OK) s = tt_store_create(st->comm, st->output, st->provenance, columns, n, &st->store);
     free(columns);
-    TT_TRY(s);
-    for (int i = 0; s == TT_OK && i < n; i++) s = write_made(comm->rank, &list[i], store);
-    return tt_store_publish(store, phases, s);
+    return s;
+}
+
+static tt_status write_tracks(const stage *st)
+{
+    tt_column column;
+    int64_t *track = NULL;
+    if (row_column(st, &column) == 0) return TT_OK;
+    tt_range mine = tt_partition(column.dims[0], TT_BLOCK_ROWS, st->comm->size, st->comm->rank);
+    tt_status s = tt_alloc(mine.end - mine.begin, sizeof *track, "tracks", &track);
+    for (int64_t i = mine.begin; s == TT_OK && i < mine.end; i++) track[i - mine.begin] = i;
+    if (s == TT_OK) s = tt_store_write(st->store, column.name, mine.begin, mine.end - mine.begin, track);
+    free(track);
+    return tt_agree(st->comm, s);
+}
+
+/* Whether an earlier attempt has written all columns of a task. Collective. */
+static tt_status is_made(const stage *st, const task *t, bool *made)
+{
+    tt_status s = TT_OK;
+    bool all = true;
+    for (int c = 0; s == TT_OK && all && c < t->n_columns; c++) {
+        const tt_column *column = &t->column[c];
+        int size = st->comm->size;
+        tt_range mine = tt_partition(column->dims[0], TT_BLOCK_ROWS, size, st->comm->rank);
+        s = tt_store_rows_done(st->store, column->name, mine.begin, mine.end - mine.begin, &all);
+    }
+    *made = tt_sum_i64(st->comm, !all) == 0;
+    return tt_agree(st->comm, s);
+}
+
+static tt_status make(stage *st, const task *t)
+{
+    bool made = false;
+    tt_provenance provenance;
+    char *path = NULL, *fingerprint = NULL;
+    if (tt_store_resumed(st->store)) TT_TRY(is_made(st, t, &made));
+    if (made) {
+        tt_info("cluster: %s is there from an earlier attempt", t->job->group);
+        return TT_OK;
+    }
+    tt_status s = checkpoint_path(st, -1, &path);
+    if (s == TT_OK) s = provenance_of(st, t, &provenance, &fingerprint);
+    s = tt_agree(st->comm, s);
+    if (s == TT_OK) s = load(st, t->job);
+    workshop w = {st->params, &provenance, path, st->store};
+    if (s == TT_OK) s = method_of(t)->make(&w, t, &st->x);
+    if (s == TT_OK) s = method_of(t)->discard(st->comm, path);
+    free(fingerprint);
+    free(path);
+    return s;
+}
+
+static tt_status discard_choices(const stage *st)
+{
+    tt_status s = TT_OK;
+    for (int i = 0; s == TT_OK && i < st->n; i++) {
+        char *path = NULL;
+        if (st->task[i].choice.n == 0) continue;
+        s = tt_agree(st->comm, checkpoint_path(st, i, &path));
+        if (s == TT_OK) s = kmeans_discard(st->comm, path);
+        free(path);
+    }
+    return s;
 }
 
 tt_status tt_cluster(const tt_comm *comm, const tt_cluster_params *params, const tt_provenance *provenance,
-                     const tt_cluster_job *jobs, int n_jobs, const char *output)
+                     const tt_cluster_job *jobs, int n_jobs, tt_silhouette silhouette, const char *output)
 {
-    made *list = NULL;
+    stage st = {.comm = comm,
+                .params = params,
+                .provenance = provenance,
+                .silhouette = silhouette,
+                .output = output,
+                .by_track = strcmp(params->level, "track") == 0,
+                .n = n_jobs};
     tt_phases phases = {0};
-    tt_phase(&phases, "k-means");
-    tt_status s = tt_agree(comm, tt_alloc(n_jobs, sizeof *list, "clusterings", &list));
-    for (int i = 0; s == TT_OK && i < n_jobs; i++)
-        s = make(comm, &params->kmeans, provenance->seed, &jobs[i], &list[i]);
+    tt_phase(&phases, "choose");
+    tt_status s = plan(&st, jobs);
     tt_phase(&phases, "write");
-    if (s == TT_OK) s = publish(comm, provenance, list, n_jobs, &phases, output);
-    free_made(list, n_jobs);
+    if (s == TT_OK) s = open_file(&st);
+    if (s == TT_OK) s = write_tracks(&st);
+    for (int i = 0; s == TT_OK && i < n_jobs; i++) {
+        tt_phase(&phases, method_of(&st.task[i])->name);
+        s = make(&st, &st.task[i]);
+    }
+    tt_phase(&phases, "write");
+    if (st.store && s == TT_OK)
+        s = tt_store_publish(st.store, &phases, s);
+    else
+        tt_store_close(st.store);
+    if (s == TT_OK) s = discard_choices(&st);
+    for (int i = 0; st.task && i < n_jobs; i++) tt_kmeans_choice_free(&st.task[i].choice);
+    free(st.task);
+    tt_matrix_free(&st.x);
     return s;
 }

@@ -236,7 +236,22 @@ static tt_status read_matrix(const tt_comm *comm, tt_store *store, const char *s
     return s;
 }
 
-tt_status tt_matrix_read(const tt_comm *comm, const char *spec, const char *default_dataset, tt_matrix *out)
+/* Only the shape and the marks of the rows. */
+static tt_status read_size(const tt_comm *comm, tt_store *store, const char *spec, const char *dataset,
+                           tt_matrix *out)
+{
+    tt_column column;
+    int64_t cols = 0;
+    TT_TRY(matrix_shape(store, dataset, &column, &cols));
+    TT_TRY(tt_matrix_new(comm, spec, column.dims[0], 0, out));
+    out->cols = cols;
+    return read_valid(store, out);
+}
+
+static tt_status read_by(const tt_comm *comm, const char *spec, const char *default_dataset,
+                         tt_status (*read)(const tt_comm *, tt_store *, const char *, const char *,
+                                           tt_matrix *),
+                         tt_matrix *out)
 {
     *out = (tt_matrix){0};
     char *file = NULL, *dataset = NULL, *name = NULL;
@@ -245,11 +260,28 @@ tt_status tt_matrix_read(const tt_comm *comm, const char *spec, const char *defa
     if (s == TT_OK) s = tt_format(&name, "%s:%s", file, dataset);
     s = tt_agree(comm, s);
     if (s == TT_OK) s = tt_store_open(comm, file, &store);
-    if (s == TT_OK) s = read_matrix(comm, store, name, dataset, out);
+    if (s == TT_OK) s = read(comm, store, name, dataset, out);
     tt_store_close(store);
     free(name);
     free(dataset);
     free(file);
+    return s;
+}
+
+tt_status tt_matrix_read(const tt_comm *comm, const char *spec, const char *default_dataset, tt_matrix *out)
+{
+    return read_by(comm, spec, default_dataset, read_matrix, out);
+}
+
+tt_status tt_matrix_size(const tt_comm *comm, const char *spec, const char *default_dataset, int64_t *rows,
+                         int64_t *cols, int64_t *n_valid)
+{
+    tt_matrix x;
+    tt_status s = read_by(comm, spec, default_dataset, read_size, &x);
+    *rows = x.rows;
+    *cols = x.cols;
+    *n_valid = x.n_valid;
+    tt_matrix_free(&x);
     return s;
 }
 

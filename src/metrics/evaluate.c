@@ -76,6 +76,7 @@ static tt_status labelling_read(const tt_comm *comm, const tt_evaluate_params *p
 {
     *l = (labelling){.method = job->method, .space = job->space};
     tt_status s = tt_matrix_read(comm, job->input, "/x", &l->x);
+    if (s == TT_OK && job->by_track) s = tt_matrix_by_track(job->input, &l->x);
     if (s == TT_OK) s = read_labels(comm, job->labels, &l->x, &l->label);
     for (int t = 0; s == TT_OK && t < n_truths; t++)
         if (truths[t].rows != l->x.rows)

@@ -21,7 +21,7 @@ static const struct field {
     {"V", "v_measure", 7, 4, true},
     {"purity", "purity", 7, 4, true},
 };
-enum { FIELDS = sizeof fields / sizeof fields[0], METHOD_WIDTH = 14 };
+enum { FIELDS = sizeof fields / sizeof fields[0], METHOD_WIDTH = 17 };
 
 /* Columns of UTF-8 text: code points, which is what terminals show of Latin and most other letters. */
 static int text_width(const char *text)

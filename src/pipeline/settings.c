@@ -16,6 +16,11 @@
     {                                                                                                        \
         path, SETTING_REAL, AT(member), initial, low, high, NULL, 0                                          \
     }
+/* A number above zero, or a word that stands for none, which is 0. */
+#define WORD(path, member, word)                                                                             \
+    {                                                                                                        \
+        path, SETTING_AUTO, AT(member), word, 1e-300, 1e300, word, 0                                         \
+    }
 #define CHOICE(path, member, initial, choices)                                                               \
     {                                                                                                        \
         path, SETTING_CHOICE, AT(member), initial, 0, 0, choices, 0                                          \
@@ -68,16 +73,25 @@ const setting settings[] = {
     {"train.reproducible", SETTING_BOOL, AT(train.reproducible), "true", 0, 0, NULL, 0},
     REAL("train.validation", train.validation, "0.1", 0, 0.9),
     REAL("train.checkpoint_seconds", train.checkpoint_seconds, "120", 0.01, 1e6),
-    CHOICE("cluster.level", cluster.level, "clip", "clip"),
-    INT_("cluster.kmeans.k", cluster.kmeans.k, "10", 1, 1e6),
+    CHOICE("cluster.level", cluster.level, "clip", "clip track"),
+    {"cluster.methods", SETTING_WORDS, AT(cluster.methods), "[kmeans, agglomerative, dbscan]", 0, 0,
+     "kmeans agglomerative dbscan", 0},
+    {"cluster.kmeans.k", SETTING_RANGE, AT(cluster.kmeans.k), "10", 1, 1e6, NULL, AT(cluster.kmeans.k_max)},
+    CHOICE("cluster.kmeans.select", cluster.kmeans.select, "silhouette", "silhouette elbow"),
+    {"cluster.kmeans.init", SETTING_TEXT, AT(cluster.kmeans.init), "k-means||", 0, 0, NULL, 0},
     INT_("cluster.kmeans.n_init", cluster.kmeans.n_init, "10", 1, 1e4),
     INT_("cluster.kmeans.max_iter", cluster.kmeans.max_iter, "300", 1, 1e6),
     REAL("cluster.kmeans.tol", cluster.kmeans.tol, "1.0e-4", 0, 1),
-    {"cluster.agglomerative.k", SETTING_INT, NOWHERE, "10", 1, 1e6, NULL, 0},
-    {"cluster.agglomerative.linkage", SETTING_CHOICE, NOWHERE, "ward", 0, 0, "ward complete average single",
-     0},
-    {"cluster.dbscan.eps", SETTING_AUTO, NOWHERE, "auto", 1e-300, 1e300, NULL, 0},
-    {"cluster.dbscan.min_samples", SETTING_INT, NOWHERE, "10", 1, 1e9, NULL, 0},
+    INT_("cluster.kmeans.mini_batch", cluster.kmeans.mini_batch, "0", 0, 1e9),
+    INT_("cluster.agglomerative.k", cluster.agglomerative.k, "10", 1, 1e9),
+    WORD("cluster.agglomerative.distance_threshold", cluster.agglomerative.distance_threshold, "none"),
+    CHOICE("cluster.agglomerative.linkage", cluster.agglomerative.linkage, "ward",
+           "ward complete average single"),
+    CHOICE("cluster.agglomerative.metric", cluster.agglomerative.metric, "euclidean",
+           "euclidean sqeuclidean cosine"),
+    INT_("cluster.agglomerative.presample", cluster.agglomerative.presample, "0", 0, 1e9),
+    WORD("cluster.dbscan.eps", cluster.dbscan.eps, "auto"),
+    INT_("cluster.dbscan.min_samples", cluster.dbscan.min_samples, "10", 1, 1e9),
     {"embed.perplexity", SETTING_REAL, NOWHERE, "30", 1, 1e6, NULL, 0},
     {"embed.iterations", SETTING_INT, NOWHERE, "1000", 1, 1e6, NULL, 0},
     CHOICE("evaluate.metric", evaluate.metric, "euclidean", "euclidean cosine"),
@@ -177,17 +191,21 @@ static tt_status store_bool(const setting *s, const char *value, const char *whe
     return bad_value(s, where, value, "true or false");
 }
 
-static bool has_word(const char *words, const char *word)
+/* Place of `word` in a list of words separated by single spaces, -1 if it is not there. */
+static int word_place(const char *words, const char *word)
 {
     size_t n = strlen(word);
-    for (const char *at = words; n > 0 && (at = strstr(at, word)) != NULL; at += n)
-        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0')) return true;
-    return false;
+    for (int place = 0; n > 0 && words; place++) {
+        if (strcspn(words, " ") == n && strncmp(words, word, n) == 0) return place;
+        words = strchr(words, ' ');
+        words = words ? words + 1 : NULL;
+    }
+    return -1;
 }
 
 static tt_status store_text(const setting *s, const char *value, const char *where, char **to)
 {
-    if (s->kind == SETTING_CHOICE && !has_word(s->choices, value))
+    if (s->kind == SETTING_CHOICE && word_place(s->choices, value) < 0)
         return tt_fail(TT_ERR_CONFIG, "%s%s: '%s' is not known; expected one of: %s", where, s->path, value,
                        s->choices);
     if (value[0] == '\0') return bad_value(s, where, value, "a text");
@@ -216,7 +234,7 @@ static tt_status store_words(const setting *s, const char *value, const char *wh
     for (char *item; (item = strsep(&rest, ",")) != NULL;) {
         char *word = item + strspn(item, " ");
         word[strcspn(word, " ")] = '\0';
-        if (!has_word(s->choices, word))
+        if (word_place(s->choices, word) < 0)
             return tt_fail(TT_ERR_CONFIG, "%s%s: '%s' is not known; expected a list of: %s", where, s->path,
                            word, s->choices);
     }
@@ -241,6 +259,24 @@ static tt_status store_ints(const setting *s, const char *value, const char *whe
     return TT_OK;
 }
 
+/* "10" or "[2, 20]" */
+static tt_status store_range(const setting *s, const char *value, const char *where, int *low, int *high)
+{
+    int pair[TT_HIDDEN_MAX], n = 0;
+    if (value[0] == '[') {
+        TT_TRY(store_ints(s, value, where, pair, &n));
+        if (n != 2 || pair[0] > pair[1])
+            return bad_value(s, where, value, "a whole number or a range such as [2, 20]");
+        *low = pair[0];
+        *high = pair[1];
+        return TT_OK;
+    }
+    double v;
+    TT_TRY(number(s, value, where, &v));
+    *low = *high = (int)v;
+    return TT_OK;
+}
+
 tt_status setting_store(const setting *s, const char *value, const char *where, tt_config *config)
 {
     void *to = s->offset == NOWHERE ? NULL : (char *)config + s->offset;
@@ -262,11 +298,13 @@ tt_status setting_store(const setting *s, const char *value, const char *where, 
         return store_ints(s, value, where, to, count);
     case SETTING_WORDS:
         return store_words(s, value, where, to);
+    case SETTING_RANGE:
+        return store_range(s, value, where, to, count);
     case SETTING_COUNT:
         if (strcmp(value, "all") != 0) TT_TRY(number(s, value, where, &v));
         break;
     case SETTING_AUTO:
-        if (strcmp(value, "auto") != 0) TT_TRY(number(s, value, where, &v));
+        if (strcmp(value, s->choices) != 0) TT_TRY(number(s, value, where, &v));
         break;
     default:
         TT_TRY(number(s, value, where, &v));
@@ -275,6 +313,24 @@ tt_status setting_store(const setting *s, const char *value, const char *where, 
         *(double *)to = v;
     else if (to)
         *(int *)to = (int)v;
+    return TT_OK;
+}
+
+/* Between settings of the cluster stage. */
+static tt_status check_cluster(const tt_cluster_params *c)
+{
+    static const char *const words[] = {"k-means||", "k-means++", "random"};
+    bool known = strstr(c->kmeans.init, ":/") != NULL;
+    for (int i = 0; i < 3; i++) known = known || strcmp(c->kmeans.init, words[i]) == 0;
+    if (!known)
+        return tt_fail(TT_ERR_CONFIG,
+                       "cluster.kmeans.init: '%s' is not known; expected one of: k-means|| k-means++ random "
+                       "FILE.h5:/centroids",
+                       c->kmeans.init);
+    if (strcmp(c->agglomerative.linkage, "ward") == 0 && strcmp(c->agglomerative.metric, "euclidean") != 0)
+        return tt_fail(TT_ERR_CONFIG,
+                       "cluster.agglomerative.metric: '%s' does not go with linkage ward; expected euclidean",
+                       c->agglomerative.metric);
     return TT_OK;
 }
 
@@ -298,5 +354,5 @@ tt_status settings_check(const tt_config *c)
     if (c->lyrics.n_ngram != 2 || c->lyrics.ngram[0] > c->lyrics.ngram[1])
         return tt_fail(TT_ERR_CONFIG,
                        "lyrics.ngram: expected the fewest and the most words of a term, such as [1, 2]");
-    return TT_OK;
+    return check_cluster(&c->cluster);
 }

@@ -9,7 +9,7 @@
 typedef enum setting_kind {
     SETTING_INT,    /* int */
     SETTING_COUNT,  /* int, or "all", which is 0 */
-    SETTING_AUTO,   /* double, or "auto", which is 0 */
+    SETTING_AUTO,   /* double, or the word in `choices`, which is 0 */
     SETTING_REAL,   /* double */
     SETTING_BOUND,  /* tt_bound: a whole number, or a share of 1 written with a point */
     SETTING_SEED,   /* uint64_t */
@@ -18,6 +18,7 @@ typedef enum setting_kind {
     SETTING_CHOICE, /* char *, one of the words in `choices` */
     SETTING_INTS,   /* list of int, with its length in another member */
     SETTING_WORDS,  /* char *, a list "[a, b]" of words in `choices` */
+    SETTING_RANGE,  /* two int, the second in another member: one number, or a pair in brackets */
 } setting_kind;
 
 typedef struct setting {
@@ -27,7 +28,7 @@ typedef struct setting {
     const char *initial; /* the default, as in YAML */
     double low, high;    /* bounds of numbers, inclusive */
     const char *choices; /* "folder csv tar" */
-    size_t count_offset; /* of the length of a SETTING_INTS */
+    size_t count_offset; /* of the length of a SETTING_INTS, the end of a SETTING_RANGE */
 } setting;
 
 /* Whether tt_config owns a text for the setting. */

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,28 +118,66 @@ static tt_status run_pca(const run_context *run, const tt_provenance *p)
 
 /* The spaces that are clustered and scored side by side, the latent one first. */
 static const struct {
-    const char *space, *method, *group, *dataset;
+    const char *space, *prefix, *suffix, *dataset; /* group PREFIX/METHOD, scored as METHODSUFFIX */
     run_file file;
 } spaces[] = {
-    {"latent", "kmeans", "/kmeans", "/mu", FILE_LATENTS},
-    {"raw", "kmeans_raw", "/baseline/raw/kmeans", "/x", FILE_HYBRID},
-    {"pca", "kmeans_pca", "/baseline/pca/kmeans", "/x", FILE_PCA},
+    {"latent", "", "", "/mu", FILE_LATENTS},
+    {"raw", "/baseline/raw", "_raw", "/x", FILE_HYBRID},
+    {"pca", "/baseline/pca", "_pca", "/x", FILE_PCA},
 };
-enum { SPACES = sizeof spaces / sizeof *spaces };
+enum { SPACES = sizeof spaces / sizeof *spaces, CLUSTERINGS_MAX = SPACES * TT_CLUSTER_METHODS };
+
+/* One method in one space, and what it is called where. */
+typedef struct clustering {
+    tt_cluster_method method;
+    int space;
+    char group[64], name[32];
+    char *input, *labels;
+} clustering;
+
+static tt_status name_clustering(const run_context *run, tt_cluster_method method, int space, clustering *c)
+{
+    const char *name = tt_cluster_method_name(method);
+    *c = (clustering){.method = method, .space = space};
+    snprintf(c->group, sizeof c->group, "%s/%s", spaces[space].prefix, name);
+    snprintf(c->name, sizeof c->name, "%s%s", name, spaces[space].suffix);
+    TT_TRY(tt_format(&c->input, "%s:%s", run->path[spaces[space].file], spaces[space].dataset));
+    return tt_format(&c->labels, "%s:%s/label", run->path[FILE_CLUSTERS], c->group);
+}
+
+/* All clusterings of the run, those of one space together. Collective. */
+static tt_status list_clusterings(const run_context *run, clustering list[CLUSTERINGS_MAX], int *n)
+{
+    tt_status s = TT_OK;
+    *n = 0;
+    for (int space = 0; space < SPACES; space++)
+        for (int i = 0; i < TT_CLUSTER_METHODS; i++) {
+            tt_cluster_method method = (tt_cluster_method)i;
+            if (s == TT_OK && strstr(run->config->cluster.methods, tt_cluster_method_name(method)))
+                s = name_clustering(run, method, space, &list[(*n)++]);
+        }
+    return tt_agree(run->comm, s);
+}
+
+static void free_clusterings(clustering *list, int n)
+{
+    for (int i = 0; i < n; i++) {
+        free(list[i].input);
+        free(list[i].labels);
+    }
+}
 
 static tt_status run_cluster(const run_context *run, const tt_provenance *p)
 {
-    char *input[SPACES] = {NULL};
-    tt_cluster_job job[SPACES];
-    tt_status s = TT_OK;
-    for (int i = 0; i < SPACES; i++) {
-        if (s == TT_OK) s = tt_format(&input[i], "%s:%s", run->path[spaces[i].file], spaces[i].dataset);
-        job[i] = (tt_cluster_job){spaces[i].group, input[i]};
-    }
-    s = tt_agree(run->comm, s);
+    clustering list[CLUSTERINGS_MAX];
+    tt_cluster_job job[CLUSTERINGS_MAX];
+    int n;
+    tt_status s = list_clusterings(run, list, &n);
+    for (int i = 0; i < n; i++) job[i] = (tt_cluster_job){list[i].method, list[i].group, list[i].input};
     if (s == TT_OK)
-        s = tt_cluster(run->comm, &run->config->cluster, p, job, SPACES, run->path[FILE_CLUSTERS]);
-    for (int i = 0; i < SPACES; i++) free(input[i]);
+        s = tt_cluster(run->comm, &run->config->cluster, p, job, n, tt_score_silhouette,
+                       run->path[FILE_CLUSTERS]);
+    free_clusterings(list, n);
     return s;
 }
 
@@ -147,16 +186,23 @@ static tt_status run_embed(const run_context *run, const tt_provenance *p)
     return tt_embed(run->comm, p, run->path[FILE_LATENTS], run->path[FILE_EMBEDDING]);
 }
 
-static tt_status evaluate_truths(const run_context *run, const tt_provenance *p, const tt_evaluate_job *jobs)
+static bool by_track(const run_context *run)
+{
+    return strcmp(run->config->cluster.level, "track") == 0;
+}
+
+static tt_status evaluate_truths(const run_context *run, const tt_provenance *p, const tt_evaluate_job *jobs,
+                                 int n_jobs)
 {
     int32_t *genre = NULL, *language = NULL;
     int64_t n = 0;
-    const char *manifest = run->path[FILE_MANIFEST], *rows = run->path[FILE_LATENTS];
+    const char *manifest = run->path[FILE_MANIFEST],
+               *rows = run->path[by_track(run) ? FILE_CLUSTERS : FILE_LATENTS];
     tt_status s = tt_truth_from_manifest(run->comm, manifest, rows, "genre", &genre, &n);
     if (s == TT_OK) s = tt_truth_from_manifest(run->comm, manifest, rows, "language", &language, &n);
     tt_truth truths[] = {{"genre", genre, n}, {"language", language, n}};
     if (s == TT_OK)
-        s = tt_evaluate(run->comm, &run->config->evaluate, p, jobs, SPACES, truths, 2,
+        s = tt_evaluate(run->comm, &run->config->evaluate, p, jobs, n_jobs, truths, 2,
                         run->path[FILE_METRICS]);
     free(genre);
     free(language);
@@ -165,20 +211,15 @@ static tt_status evaluate_truths(const run_context *run, const tt_provenance *p,
 
 static tt_status run_evaluate(const run_context *run, const tt_provenance *p)
 {
-    char *input[SPACES] = {NULL}, *labels[SPACES] = {NULL};
-    tt_evaluate_job job[SPACES];
-    tt_status s = TT_OK;
-    for (int i = 0; i < SPACES; i++) {
-        if (s == TT_OK) s = tt_format(&input[i], "%s:%s", run->path[spaces[i].file], spaces[i].dataset);
-        if (s == TT_OK) s = tt_format(&labels[i], "%s:%s/label", run->path[FILE_CLUSTERS], spaces[i].group);
-        job[i] = (tt_evaluate_job){spaces[i].method, spaces[i].space, input[i], labels[i]};
-    }
-    s = tt_agree(run->comm, s);
-    if (s == TT_OK) s = evaluate_truths(run, p, job);
-    for (int i = 0; i < SPACES; i++) {
-        free(input[i]);
-        free(labels[i]);
-    }
+    clustering list[CLUSTERINGS_MAX];
+    tt_evaluate_job job[CLUSTERINGS_MAX];
+    int n;
+    tt_status s = list_clusterings(run, list, &n);
+    for (int i = 0; i < n; i++)
+        job[i] = (tt_evaluate_job){list[i].name, spaces[list[i].space].space, list[i].input, list[i].labels,
+                                   by_track(run)};
+    if (s == TT_OK) s = evaluate_truths(run, p, job, n);
+    free_clusterings(list, n);
     return s;
 }
 
@@ -241,7 +282,7 @@ const stage stages[] = {
      1,
      FILE_CLUSTERS,
      {FILE_LATENTS, FILE_HYBRID, FILE_PCA},
-     "cluster.level,cluster.kmeans.",
+     "cluster.",
      false,
      true,
      run_cluster},
@@ -250,7 +291,7 @@ const stage stages[] = {
      1,
      FILE_METRICS,
      {FILE_MANIFEST, FILE_LATENTS, FILE_HYBRID, FILE_PCA, FILE_CLUSTERS},
-     "evaluate.",
+     "cluster.level,cluster.methods,evaluate.",
      false,
      true,
      run_evaluate},

@@ -18,6 +18,7 @@ typedef struct cursor {
     char key[DEPTH_MAX][PATH_BYTES];  /* its key that awaits a value, "" if a key comes next */
     int depth;                        /* mappings entered */
     int lists;                        /* sequences entered */
+    bool *listed;                     /* [n_settings] whose value is a sequence */
 } cursor;
 
 static tt_status unknown_key(const char *file, const char *path, int line)
@@ -67,7 +68,7 @@ static tt_status take_event(const char *file, cursor *c, const yaml_event_t *e, 
         if (c->depth > 0) c->key[c->depth - 1][0] = '\0';
         return TT_OK;
     case YAML_SEQUENCE_START_EVENT:
-        c->lists++;
+        if (c->lists++ == 0 && key && setting_find(key) >= 0) c->listed[setting_find(key)] = true;
         return TT_OK;
     case YAML_SEQUENCE_END_EVENT:
         c->lists--;
@@ -83,12 +84,12 @@ static tt_status take_event(const char *file, cursor *c, const yaml_event_t *e, 
     }
 }
 
-static tt_status find_lines(const char *file, const char *text, size_t n, int *lines)
+static tt_status find_lines(const char *file, const char *text, size_t n, int *lines, bool *listed)
 {
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser)) return tt_fail(TT_ERR_MEMORY, "no memory to read %s", file);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
-    cursor c = {.depth = 0};
+    cursor c = {.listed = listed};
     tt_status s = TT_OK;
     for (bool end = false; s == TT_OK && !end;) {
         yaml_event_t event;
@@ -158,7 +159,8 @@ static section *section_of(schema *all, const char *path)
     return made;
 }
 
-static void make_schema(schema *all)
+/* @param listed  what the file has a sequence for: a range may be one */
+static void make_schema(schema *all, const bool *listed)
 {
     section_of(all, "");
     for (int i = 0; i < n_settings; i++) {
@@ -170,7 +172,7 @@ static void make_schema(schema *all)
             add_field(section_of(all, path), settings[i].path + (dot ? dot - path + 1 : 0));
         uint32_t base = (uint32_t)i * (uint32_t)sizeof(slot);
         f->value.flags = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER;
-        if (SETTING_IS_LIST(&settings[i])) {
+        if (SETTING_IS_LIST(&settings[i]) || (settings[i].kind == SETTING_RANGE && listed[i])) {
             f->data_offset = base + (uint32_t)offsetof(slot, item);
             f->count_offset = base + (uint32_t)offsetof(slot, n_items);
             f->count_size = sizeof(uint32_t);
@@ -260,11 +262,16 @@ static tt_status load(const char *file, const char *text, size_t n, schema *all,
 
 tt_status yaml_read(const char *file, const char *text, size_t n, char **value, int *line)
 {
-    TT_TRY(find_lines(file, text, n, line));
-    schema *all;
-    TT_TRY(tt_alloc(1, sizeof *all, "the settings", &all));
-    make_schema(all);
-    tt_status s = load(file, text, n, all, value);
+    bool *listed = NULL;
+    schema *all = NULL;
+    tt_status s = tt_alloc(n_settings, sizeof *listed, "the settings", &listed);
+    if (s == TT_OK) s = tt_alloc(1, sizeof *all, "the settings", &all);
+    if (s == TT_OK) s = find_lines(file, text, n, line, listed);
+    if (s == TT_OK) {
+        make_schema(all, listed);
+        s = load(file, text, n, all, value);
+    }
     free(all);
+    free(listed);
     return s;
 }

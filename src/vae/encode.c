@@ -2,7 +2,6 @@
 #include "tutti/memory.h"
 #include "tutti/progress.h"
 #include "tutti/signal.h"
-#include "vae/tracks.h"
 #include "vae/training.h"
 
 #include <stdlib.h>
@@ -111,7 +110,8 @@ static tt_status write_latents(encoding *e, const tt_provenance *provenance, con
     int64_t *clips = NULL;
     tt_store *store = NULL;
     tt_phase(&e->phases, "tracks");
-    tt_status s = tt_tracks_mean(&e->samples, e->vae.latent, e->mu, &track_mu, &clips);
+    tt_status s = tt_track_means(&e->samples.x, e->samples.track, e->samples.tracks, e->vae.latent, e->mu,
+                                 &track_mu, &clips);
     tt_phase(&e->phases, "write");
     if (s == TT_OK) s = create(e, provenance, output, &store);
     if (s == TT_OK) {

@@ -88,12 +88,13 @@ static void make(const tt_comm *comm, int64_t n, int64_t cols, uint64_t clusters
     x->n_valid = tt_sum_i64(comm, valid);
 }
 
-static void check_ranks(int64_t n, int64_t cols, int k)
+static void check_ranks(int64_t n, int64_t cols, int k, const char *init, int mini_batch)
 {
     tt_comm self = tt_comm_wrap(MPI_COMM_SELF);
     tt_matrix x, all;
     tt_kmeans fit, alone;
-    tt_kmeans_params p = {.k = k, .n_init = 2, .max_iter = 30, .tol = 1e-4};
+    tt_kmeans_params p = {.k = k, .n_init = 2, .max_iter = 30, .tol = 1e-4, .mini_batch = mini_batch};
+    p.init = (char *)init;
     make(&world, n, cols, 7, &x);
     make(&self, n, cols, 7, &all);
     assert_ok(tt_kmeans_fit(&x, &p, 3, &fit));
@@ -114,9 +115,12 @@ static void check_ranks(int64_t n, int64_t cols, int k)
 static void test_ranks(void **state)
 {
     (void)state;
-    check_ranks(9, 3, 4);      /* one block: ranks without rows */
-    check_ranks(1700, 8, 7);   /* k-means++ over all rows */
-    check_ranks(6001, 10, 20); /* k-means|| */
+    check_ranks(9, 3, 4, NULL, 0);             /* one block: ranks without rows */
+    check_ranks(1700, 8, 7, "k-means||", 0);   /* k-means++ over all rows */
+    check_ranks(6001, 10, 20, "k-means||", 0); /* in rounds */
+    check_ranks(6001, 10, 20, "k-means++", 0);
+    check_ranks(2001, 5, 150, "random", 0); /* several groups of several panels */
+    check_ranks(6001, 10, 20, "random", 500);
 }
 
 /* The labels that bounds and float tiles gave are those of a naive loop in double. */
@@ -209,12 +213,13 @@ static void test_stage(void **state)
 {
     (void)state;
     tt_cluster_params p = {.level = (char *)"clip",
-                           .kmeans = {.k = 3, .n_init = 2, .max_iter = 50, .tol = 1e-4}};
+                           .kmeans = {.k = 3, .k_max = 3, .n_init = 2, .max_iter = 50, .tol = 1e-4}};
     tt_provenance provenance = {"cluster", "test", "", "", 1};
-    tt_cluster_job jobs[] = {{"/kmeans", GOLDEN ":/blobs/x"}, {"/baseline/raw/kmeans", GOLDEN ":/empty/x"}};
+    tt_cluster_job jobs[] = {{TT_KMEANS, "/kmeans", GOLDEN ":/blobs/x"},
+                             {TT_KMEANS, "/baseline/raw/kmeans", GOLDEN ":/empty/x"}};
     char output[1024];
     snprintf(output, sizeof output, "%s", scratch("clusters.h5"));
-    assert_ok(tt_cluster(&world, &p, &provenance, jobs, 2, output));
+    assert_ok(tt_cluster(&world, &p, &provenance, jobs, 2, NULL, output));
     tt_store *store;
     tt_column column;
     bool found;

@@ -85,7 +85,7 @@ static double number(const json_t *root, const char *truth, const char *method, 
 
 static void evaluate(const char *path, const char *output)
 {
-    tt_evaluate_job job = {"kmeans", "input", spec(path, "/x"), spec(path, "/label")};
+    tt_evaluate_job job = {"kmeans", "input", spec(path, "/x"), spec(path, "/label"), false};
     tt_truth truth = {"class", NULL, 0};
     int32_t *y;
     assert_ok(tt_truth_from_dataset(&world, spec(path, "/y"), &y, &truth.rows));
@@ -121,7 +121,7 @@ static json_t *evaluate_noise(const char *noise, char metric[])
 {
     const char *path = write_data(), *output = scratch("noise.json");
     tt_evaluate_params params = {metric, (char *)(uintptr_t)noise, 0};
-    tt_evaluate_job job = {"dbscan", "input", spec(path, "/x"), spec(path, "/label")};
+    tt_evaluate_job job = {"dbscan", "input", spec(path, "/x"), spec(path, "/label"), false};
     assert_ok(tt_evaluate(&world, &params, &origin, &job, 1, NULL, 0, output));
     MPI_Barrier(world.mpi);
     json_t *root = json_load_file(output, 0, NULL);
@@ -177,7 +177,7 @@ static void test_tracks(void **state)
     assert_ok(tt_store_publish(store, NULL, TT_OK));
     snprintf(x, sizeof x, "%s:/x", path);
     snprintf(y, sizeof y, "%s:/label", path);
-    tt_evaluate_job job = {"kmeans", "input", x, y};
+    tt_evaluate_job job = {"kmeans", "input", x, y, false};
     tt_range mine = tt_partition(CLIPS, TT_BLOCK_ROWS, world.size, world.rank);
     tt_truth one = {"genre", truth + mine.begin, CLIPS};
     snprintf(path, sizeof path, "%s", scratch("tracks.json"));
@@ -224,7 +224,7 @@ static void test_mismatch(void **state)
 {
     (void)state;
     const char *path = write_data(), *output = scratch("mismatch.json");
-    tt_evaluate_job job = {"kmeans", "input", spec(path, "/x"), spec(path, "/short")};
+    tt_evaluate_job job = {"kmeans", "input", spec(path, "/x"), spec(path, "/short"), false};
     assert_int_equal(tt_evaluate(&world, &usual, &origin, &job, 1, NULL, 0, output), TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "has 10 labels"));
     assert_non_null(strstr(tt_message(), "has 600 rows"));

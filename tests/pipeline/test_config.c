@@ -80,8 +80,10 @@ static void test_text_round_trip(void **state)
     assert_string_equal(text, again);
     assert_int_equal(b->cluster.kmeans.k, 7);
     assert_ok(tt_config_text(a, "cluster.kmeans.,train.v", &some));
-    assert_string_equal(some, "train:\n  validation: 0.25\ncluster:\n  kmeans:\n    k: 7\n    n_init: 10\n"
-                              "    max_iter: 300\n    tol: 1.0e-4\n");
+    assert_string_equal(some,
+                        "train:\n  validation: 0.25\ncluster:\n  kmeans:\n    k: 7\n    select: silhouette\n"
+                        "    init: 'k-means||'\n    n_init: 10\n    max_iter: 300\n"
+                        "    tol: 1.0e-4\n    mini_batch: 0\n");
     tt_config_free(a);
     tt_config_free(b);
     free(text);
@@ -113,6 +115,34 @@ static void test_whole_contract(void **state)
     assert_ok(tt_config_load(&world, file(text), NULL, 0, &c));
     tt_config_free(c);
     MPI_Barrier(world.mpi);
+}
+
+/* One number or a pair, in a file and as --set. */
+static void test_range(void **state)
+{
+    (void)state;
+    const char *pair = "cluster.kmeans.k=[3, 9]", *one = "cluster.kmeans.k=4";
+    tt_config *c;
+    assert_ok(tt_config_load(&world, NULL, &pair, 1, &c));
+    assert_int_equal(c->cluster.kmeans.k, 3);
+    assert_int_equal(c->cluster.kmeans.k_max, 9);
+    tt_config_free(c);
+    assert_ok(tt_config_load(&world, file("cluster: {kmeans: {k: [2, 20]}}\n"), NULL, 0, &c));
+    assert_int_equal(c->cluster.kmeans.k, 2);
+    assert_int_equal(c->cluster.kmeans.k_max, 20);
+    tt_config_free(c);
+    MPI_Barrier(world.mpi);
+    assert_ok(tt_config_load(&world, file("cluster: {kmeans: {k: 5}}\n"), &one, 1, &c));
+    assert_int_equal(c->cluster.kmeans.k, 4);
+    assert_int_equal(c->cluster.kmeans.k_max, 4);
+    tt_config_free(c);
+    MPI_Barrier(world.mpi);
+    rejects("cluster: {kmeans: {k: [20, 2]}}\n", NULL, TT_ERR_CONFIG, "or a range such as [2, 20]");
+    rejects(NULL, "cluster.kmeans.k=[0, 2]", TT_ERR_CONFIG, "out of range");
+    rejects(NULL, "cluster.methods=[kmeans, birch]", TT_ERR_CONFIG, "'birch' is not known");
+    rejects(NULL, "cluster.methods=[]", TT_ERR_CONFIG, "cluster.methods");
+    rejects(NULL, "cluster.kmeans.init=best", TT_ERR_CONFIG, "expected one of: k-means||");
+    rejects(NULL, "cluster.agglomerative.metric=cosine", TT_ERR_CONFIG, "does not go with linkage ward");
 }
 
 static void test_wrong_ones(void **state)
@@ -160,6 +190,7 @@ static void test_no_file(void **state)
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_defaults),        cmocka_unit_test(test_file_and_sets),
     cmocka_unit_test(test_text_round_trip), cmocka_unit_test(test_whole_contract),
-    cmocka_unit_test(test_wrong_ones),      cmocka_unit_test(test_no_file),
+    cmocka_unit_test(test_range),           cmocka_unit_test(test_wrong_ones),
+    cmocka_unit_test(test_no_file),
 };
 TT_TEST_MAIN(cases)

@@ -99,7 +99,7 @@ static void score_run(char path[7][1024])
     snprintf(labels, sizeof labels, "%s:/kmeans/label", path[4]);
     assert_ok(tt_truth_from_manifest(&world, path[0], path[3], "genre", &genre, &rows));
     assert_int_equal(rows, ROWS);
-    tt_evaluate_job job = {"kmeans", "latent", input, labels};
+    tt_evaluate_job job = {"kmeans", "latent", input, labels, false};
     tt_truth truth = {"genre", genre, rows};
     const tt_evaluate_params params = {"euclidean", "drop", 0};
     fflush(stdout);

@@ -14,7 +14,7 @@ table = Table("k-means", "scikit-learn")
 for name, x in sets.items():
     x = x.astype("f4")
     file, out = write(name + ".h5", x=x), name + ".clusters.h5"
-    ours = phases(out, "k-means", "cluster", "--input", file + ":/x", "--method", "kmeans", "--k", 64, "--n-init", 1, "--max-iter", 50,
+    ours = phases(out, "kmeans", "cluster", "--input", file + ":/x", "--method", "kmeans", "--k", 64, "--n-init", 1, "--max-iter", 50,
                   "--tol", 0)
     peer, fit = timed(lambda: KMeans(64, n_init=1, max_iter=50, tol=0, algorithm="lloyd", random_state=1).fit(x))
     with h5py.File(out) as f:
