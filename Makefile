@@ -61,7 +61,7 @@ TEST_SRC := $(wildcard tests/*/test_*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
-FORMATTED := $(wildcard include/tutti/*.h src/*/*.[ch] tests/*.h tests/*/*.[ch])
+FORMATTED := $(wildcard tools/bench/*.c include/tutti/*.h src/*/*.[ch] tests/*.h tests/*/*.[ch])
 SCRIPTS  := $(wildcard tools/*.sh tools/bench/*.sh tests/*/*.sh jobs/*.sbatch jobs/*.conf) tests/run .ci/run
 
 # One short line per command, or with V=1 the command itself.
@@ -105,6 +105,11 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libtutti.a
 
 tests: $(TESTS)
 
+$(BUILD)/bench/%: tools/bench/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,compile $<)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(ALL_LIBS)
+
 # --- set-up.  Flags above come from pkg-config when make starts: what needs them is made by a second make.
 deps: ## install the libraries and tools that are missing (apt), or say how
 	@tools/deps.sh
@@ -144,7 +149,7 @@ soak: all ## kill KILLS (100) runs at random moments, and run each again
 	  TT_BUILD=$(abspath $(BUILD)) KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),1) tests/pipeline/test_kill.sh && rm -rf "$$TT_SCRATCH"
 
 bench: $(BUILD)/deps-build+plots+try-bench ## measure against peers: all of tools/bench/, or AREAS="line extract ..."
-	@$(SUBMAKE) all
+	@$(SUBMAKE) all $(BUILD)/bench/sound
 	@TT_BUILD=$(BUILD) tools/bench.sh $(AREAS)
 
 # Each target of tests/fuzz with libFuzzer, which is clang's, in a build of its own of the rooms that read.

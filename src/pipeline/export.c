@@ -214,7 +214,8 @@ static tt_status write_lyrics(export *e, tt_store *lyrics)
     bool found;
     char *path;
     TT_TRY(tt_store_column(lyrics, dataset, &c, &found));
-    if (!found || c.n_dims != 2 || c.type == TT_TEXT)
+    if (!found) return TT_OK; /* a corpus without lyrics has terms of none, and no embedding */
+    if (c.n_dims != 2 || c.type == TT_TEXT)
         return tt_fail(TT_ERR_INPUT, "%s has no matrix %s", tt_store_path(lyrics), dataset);
     const spread from = {e->features, lyrics, dataset, c.dims[1] * (int64_t)sizeof(float)};
     c = (tt_column){.name = dataset, .type = TT_F32, .n_dims = 2, .dims = {e->clips, c.dims[1]}};
