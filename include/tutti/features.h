@@ -98,9 +98,14 @@ void tt_analyzer_time(tt_analyzer *analyzer, tt_phases *phases);
  * ones (TT_TRACK_DAMAGED, TT_TRACK_NON_FINITE, or why the track could not be opened) have rows of zeros. A
  * track with a clip missing is TT_TRACK_TRUNCATED while it has another; its code is hard only if it gave
  * none. TT_TRACK_SILENT: every clip below -80 dB; TT_TRACK_CLIPPED: more than half of the clips have 1 % of
- * their samples at full scale. Prints found, read, failed, without audio, clips; they add up. Resumes, track
- * by track; stops on a signal within a clip. Collective. @param max_failures  share of tracks that may fail
- * before the run is given up, 1.0 never
+ * their samples at full scale; TT_TRACK_TIMEOUT: audio.time_limit cut it short. Prints found, read, failed,
+ * without audio, clips; they add up.
+ *
+ * Works on units, runs of clips of one track that follow from the manifest and the settings alone: whole
+ * tracks, and pieces of a minute and more of long ones (tt_audio_pieces()). /unit/{status,message} say what
+ * each met, and mark what a resumed run need not do again. OMP_NUM_THREADS threads per rank (1 without it),
+ * if MPI was started with MPI_THREAD_SERIALIZED. Stops on a signal within a clip. Collective. @param
+ * max_failures  share of tracks that may fail before the run is given up, 1.0 never
  *  @return TT_OK, TT_STOPPED, TT_ERR_INPUT (no clip at all, or too many failures), TT_ERR_CONFIG, TT_ERR_IO,
  * TT_ERR_MEMORY; the same on every rank */
 tt_status tt_extract(const tt_comm *comm, const tt_audio_params *audio, const tt_features_params *features,

@@ -132,8 +132,8 @@ static tt_hash hash_track(const tt_track *t, int64_t row)
     return h;
 }
 
-/* Hashes of tracks, each with its row in it, are summed, so that it does not matter who holds which. What is odd about
- * the corpus is told by the scan that this may lead to, once. */
+/* Hashes of tracks, each with its row in it, are summed, so that it does not matter who holds which. What is
+ * odd about the corpus is told by the scan that this may lead to, once. */
 static tt_status hash_tracks(const tt_comm *comm, const tt_corpus_params *params, uint64_t sum[2])
 {
     tt_tracks tracks;

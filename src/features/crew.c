@@ -178,14 +178,11 @@ static void add_up(extractor *e, const worker *crew, int threads)
 }
 
 /** From the deal to the last unit of all ranks. */
-static tt_status work(extractor *e, worker *crew, int threads)
+static tt_status work(extractor *e, worker *crew, int threads, unit *units)
 {
-    TT_TRY(deal_new(e->comm, e->plan.home_units, threads, &e->deal));
-    tt_status s = plan_units(&e->plan, e->audio, e->manifest, deal_units(&e->deal));
-    deal_begin(&e->deal);
-    s = tt_agree(e->comm, s);
+    tt_status s = deal_new(e->comm, units, e->plan.home_units, threads, &e->deal);
     if (s == TT_OK) {
-        pulse_start(&e->pulse, e->comm, e->allowed - e->plan.bad, e->plan.all.clips);
+        pulse_start(&e->pulse, e->comm, &e->deal, e->allowed - e->plan.bad, e->plan.all.clips);
         s = pulse_finish(&e->pulse, run_all(crew, threads));
         add_up(e, crew, threads);
     }
@@ -196,14 +193,18 @@ static tt_status work(extractor *e, worker *crew, int threads)
 tt_status crew_work(extractor *e, int threads)
 {
     worker *crew = NULL;
+    unit *units = NULL;
     int made = 0;
     pthread_mutex_init(&e->outside, NULL);
     tt_status s = tt_alloc(threads, sizeof *crew, "threads", &crew);
     while (s == TT_OK && made < threads) s = worker_new(e, &crew[made++]);
+    if (s == TT_OK) s = tt_alloc(e->plan.home_units, sizeof *units, "units of work", &units);
+    if (s == TT_OK) s = plan_units(&e->plan, e->audio, e->manifest, units);
     s = tt_agree(e->comm, s);
-    if (s == TT_OK) s = work(e, crew, threads);
+    if (s == TT_OK) s = work(e, crew, threads, units);
     for (int i = 0; i < made; i++) worker_free(&crew[i]);
     free(crew);
+    free(units);
     pthread_mutex_destroy(&e->outside);
     return s;
 }

@@ -3,129 +3,85 @@
 #include "tutti/memory.h"
 
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 
-/* The window of a rank: its counter, on a cache line of its own, and its units. */
-enum { UNITS_AT = 64, LOOK_MAX = 32 };
+enum { ASK = 1, GIVE = 2 }; /* tags */
 
-tt_status deal_new(const tt_comm *comm, int64_t units, int threads, deal *out)
+tt_status deal_new(const tt_comm *comm, unit *units, int64_t n, int threads, deal *out)
 {
-    *out = (deal){.comm = comm, .looked_at = comm->rank};
-    out->takers = tt_sum_i64(comm, threads);
-    tt_status s = tt_alloc(comm->size, sizeof *out->count, "lists of work", &out->count);
-    if (s == TT_OK) s = tt_alloc(comm->size, sizeof *out->empty, "lists of work", &out->empty);
+    *out = (deal){.units = units, .n = n, .threads = threads, .link = MPI_COMM_NULL};
+    tt_status s = tt_alloc(comm->size, sizeof *out->empty, "lists of work", &out->empty);
     s = tt_agree(comm, s);
-    if (s != TT_OK) {
-        free(out->count);
-        free(out->empty);
-        *out = (deal){0};
-        return s;
+    if (s == TT_OK) {
+        MPI_Comm_dup(comm->mpi, &out->link); /* no other message can be mistaken for ours */
+        out->comm = tt_comm_wrap(out->link);
+        out->victim = out->comm.rank;
+        out->empty[out->comm.rank] = true; /* nobody asks himself */
     }
-    MPI_Allgather(&units, 1, MPI_INT64_T, out->count, 1, MPI_INT64_T, comm->mpi);
-    MPI_Win_allocate(UNITS_AT + units * (MPI_Aint)sizeof(unit), 1, MPI_INFO_NULL, comm->mpi, &out->memory,
-                     &out->window);
-    memset(out->memory, 0, UNITS_AT);
-    return TT_OK;
-}
-
-unit *deal_units(deal *d)
-{
-    return (unit *)(void *)(d->memory + UNITS_AT);
-}
-
-void deal_begin(deal *d)
-{
-    MPI_Win_lock_all(0, d->window);
-    MPI_Win_sync(d->window);
-    MPI_Barrier(d->comm->mpi);
-    MPI_Win_sync(d->window);
+    return s;
 }
 
 void deal_free(deal *d)
 {
-    if (!d->count) return;
-    MPI_Win_unlock_all(d->window);
-    MPI_Win_free(&d->window);
-    free(d->count);
+    if (d->link != MPI_COMM_NULL) MPI_Comm_free(&d->link);
     free(d->empty);
-    *d = (deal){0};
+    *d = (deal){.link = MPI_COMM_NULL};
 }
 
-/** Move the counter of `rank` on by n; returns where it was. */
-static int64_t advance(deal *d, int rank, int64_t n)
+/** The next units of this rank's list: at most a `share`th of the work left on it, so that nobody is left
+ * with a large part at the end, but one at least. */
+static int next_units(deal *d, int share, const unit **first)
 {
-    int64_t was = 0;
-    MPI_Fetch_and_op(&n, &was, MPI_INT64_T, rank, 0, n > 0 ? MPI_SUM : MPI_NO_OP, d->window);
-    MPI_Win_flush(rank, d->window);
-    return was;
-}
-
-static void get_units(deal *d, int rank, int64_t first, int n, unit *out)
-{
-    int bytes = n * (int)sizeof *out;
-    MPI_Get(out, bytes, MPI_BYTE, rank, UNITS_AT + first * (MPI_Aint)sizeof *out, bytes, MPI_BYTE, d->window);
-    MPI_Win_flush(rank, d->window);
-}
-
-static int at_most(int64_t n, int most)
-{
-    return n < most ? (int)n : most;
-}
-
-/** How many of the next units [n] to take: a fraction of the work that is left on the list, so that nobody is
- * left with a large part at the end, but one at least. */
-static int how_many(const deal *d, const unit *next, int n)
-{
-    int64_t part = next[0].left / (4 * d->takers), work = plan_work(next[0].clips);
+    int64_t begin = d->next, n = d->n - begin < TAKE_MAX ? d->n - begin : TAKE_MAX;
+    *first = d->units + begin;
+    if (n == 0) return 0;
+    int64_t part = (*first)->left / share, work = plan_work((*first)->clips);
     int k = 1;
-    while (k < n && (work += plan_work(next[k].clips)) <= part) k++;
+    while (k < n && (work += plan_work((*first)[k].clips)) <= part) k++;
+    d->next += k;
     return k;
 }
 
-/** Take from the list of `rank`; 0 if it is empty. */
-static int take_from(deal *d, int rank, unit *out)
+void deal_serve(deal *d)
 {
-    int64_t all = d->count[rank], at = advance(d, rank, 0);
-    int n = 0;
-    if (at < all) {
-        int seen = at_most(all - at, TAKE_MAX);
-        get_units(d, rank, at, seen, out);
-        int want = how_many(d, out, seen);
-        at = advance(d, rank, want); /* others may have been here since */
-        n = at < all ? at_most(all - at, want) : 0;
-        if (n > 0) get_units(d, rank, at, n, out);
+    int asked;
+    MPI_Status who;
+    const unit *units;
+    for (MPI_Iprobe(MPI_ANY_SOURCE, ASK, d->link, &asked, &who); asked;
+         MPI_Iprobe(MPI_ANY_SOURCE, ASK, d->link, &asked, &who)) {
+        MPI_Recv(NULL, 0, MPI_BYTE, who.MPI_SOURCE, ASK, d->link, MPI_STATUS_IGNORE);
+        int n = next_units(d, 2 * d->threads, &units);
+        MPI_Send(units, n * (int)sizeof *units, MPI_BYTE, who.MPI_SOURCE, GIVE, d->link);
     }
-    d->empty[rank] = n == 0;
-    return n;
 }
 
-/** Of the next lists that are not empty the one with most work left, -1 if all are empty. */
-static int fullest(deal *d)
+/** Ask a rank for work, and serve others until it has an answer: it may be in the midst of a clip. */
+static int ask(deal *d, int rank, unit *out)
 {
-    int best = -1, found = 0;
-    int64_t most = 0;
-    for (int i = 0; i < d->comm->size && found < LOOK_MAX; i++) {
-        d->looked_at = (d->looked_at + 1) % d->comm->size;
-        int rank = d->looked_at;
-        if (d->empty[rank]) continue;
-        int64_t at = advance(d, rank, 0);
-        d->empty[rank] = at >= d->count[rank];
-        if (d->empty[rank]) continue;
-        unit next;
-        get_units(d, rank, at, 1, &next);
-        found++;
-        if (next.left > most) {
-            most = next.left;
-            best = rank;
-        }
+    const struct timespec nap = {.tv_nsec = 50000};
+    MPI_Request request;
+    MPI_Status status;
+    int there = 0, bytes;
+    MPI_Irecv(out, TAKE_MAX * (int)sizeof *out, MPI_BYTE, rank, GIVE, d->link, &request);
+    MPI_Send(NULL, 0, MPI_BYTE, rank, ASK, d->link);
+    for (MPI_Test(&request, &there, &status); !there; MPI_Test(&request, &there, &status)) {
+        deal_serve(d);
+        nanosleep(&nap, NULL);
     }
-    return best;
+    MPI_Get_count(&status, MPI_BYTE, &bytes);
+    return bytes / (int)sizeof *out;
 }
 
 int deal_take(deal *d, unit *out)
 {
-    int from = d->comm->rank, n = 0;
-    if (d->empty[from]) from = fullest(d);
-    while (from >= 0 && (n = take_from(d, from, out)) == 0) from = fullest(d);
+    const unit *mine;
+    int n = next_units(d, 4 * d->threads, &mine);
+    for (int i = 0; i < n; i++) out[i] = mine[i];
+    for (int asked = 0; n == 0 && asked < d->comm.size; asked++) {
+        if (!d->empty[d->victim]) n = ask(d, d->victim, out);
+        if (n > 0) break; /* who had something may have more */
+        d->empty[d->victim] = true;
+        d->victim = (d->victim + 1) % d->comm.size;
+    }
     return n;
 }

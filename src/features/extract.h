@@ -69,33 +69,36 @@ tt_status plan_units(const extract_plan *plan, const tt_audio_params *audio, tt_
 
 /* deal.c: who does what in the end
  *
- * Every rank has its list of units in a window of memory with a counter, which all others may move on:
- * whoever has nothing left takes from the list with most work left (MPI one-sided, passive target). */
+ * Every rank has its list of units; whoever has nothing left asks the others in turn, and gets half of what
+ * one still has. Asking is done by messages, which are looked for at every clip: MPI's one-sided calls would
+ * need that too where the network has no atomics (the target has to call MPI), and Open MPI 4.1 does not open
+ * a window on every pair of nodes that can exchange messages. */
 
 enum { TAKE_MAX = 64 }; /**< units taken at once */
 
 typedef struct deal {
-    const tt_comm *comm;
-    MPI_Win window; /**< of each rank: its counter (int64), its units */
-    char *memory;   /**< this rank's part of the window */
-    int64_t *count; /**< [comm size] units of every rank */
-    bool *empty;    /**< [comm size] lists seen to be empty, which they stay */
-    int64_t takers; /**< threads of all ranks */
-    int looked_at;  /**< where the last search for work ended */
+    MPI_Comm link; /**< of its own */
+    tt_comm comm;  /**< the same */
+    unit *units;   /**< [n] of this rank; not owned */
+    int64_t n, next;
+    int threads;
+    bool *empty; /**< [comm size] lists known to be empty, which they stay */
+    int victim;  /**< the rank to ask next */
 } deal;
 
-/** Open the window, with room for `units` of this rank at deal_units(). `threads` will take. Collective;
- * deal_free() after success. */
-tt_status deal_new(const tt_comm *comm, int64_t units, int threads, deal *out);
-unit *deal_units(deal *d);
-
-/** All ranks have filled in their units: begin. Collective. */
-void deal_begin(deal *d);
+/** Begin with a list of units, longest first, for `threads` threads. Collective; deal_free() also after a
+ * failure. */
+tt_status deal_new(const tt_comm *comm, unit *units, int64_t n, int threads, deal *out);
 
 /** Take the next units into out [TAKE_MAX], this rank's or another's; they are neighbours on their list.
- *  Not collective; one thread at a time. @return how many, 0 when none are left anywhere */
+ *  Not collective, but the others must call deal_serve() until all have got 0. One thread at a time.
+ *  @return how many, 0 when none are left anywhere */
 int deal_take(deal *d, unit *out);
 
+/** Answer those who ask; a cheap call for every clip. Not collective; one thread at a time. */
+void deal_serve(deal *d);
+
+/** Collective. */
 void deal_free(deal *d);
 
 /* rows.c */
@@ -156,6 +159,7 @@ enum { PULSES = 6 };
  * and all take the same decision after the same beat. */
 typedef struct pulse {
     const tt_comm *comm;
+    deal *lists;                   /**< served at every call; not owned */
     _Atomic int64_t failures;      /**< tracks of this rank that failed; the caller counts */
     _Atomic int64_t done, skipped; /**< clips; the caller counts. Skipped ones were there already */
     int64_t most;                  /**< failures of all ranks that are let pass */
@@ -166,7 +170,7 @@ typedef struct pulse {
 } pulse;
 
 /** @param clips  of all ranks, for the progress that rank 0 shows */
-void pulse_start(pulse *p, const tt_comm *comm, int64_t most, int64_t clips);
+void pulse_start(pulse *p, const tt_comm *comm, deal *lists, int64_t most, int64_t clips);
 
 /** Whether to go on; a cheap call for every clip, which also lets others' one-sided calls pass. Not
  * collective; one thread at a time. */

@@ -62,8 +62,8 @@ static void conclude_whole(const tally *t, verdict *v)
 static int32_t conclude_broken(const tally *t, int32_t first)
 {
     if (t->valid > 0) return t->late > 0 ? TT_TRACK_TIMEOUT : TT_TRACK_TRUNCATED;
-    if (!tt_track_status_valid(first)) return first;
-    return t->non_finite > 0 ? TT_TRACK_NON_FINITE : TT_TRACK_DAMAGED;
+    if (t->non_finite > 0) return TT_TRACK_NON_FINITE;
+    return tt_track_status_valid(first) ? TT_TRACK_DAMAGED : first;
 }
 
 /** The first unit that has something to say. */

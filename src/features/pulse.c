@@ -9,9 +9,9 @@ enum { FAILURES, STOPS, ERRORS, FINISHED, DONE, SKIPPED };
 
 static const double beat_seconds = 0.1;
 
-void pulse_start(pulse *p, const tt_comm *comm, int64_t most, int64_t clips)
+void pulse_start(pulse *p, const tt_comm *comm, deal *lists, int64_t most, int64_t clips)
 {
-    *p = (pulse){.comm = comm, .most = most, .request = MPI_REQUEST_NULL, .posted = -1};
+    *p = (pulse){.comm = comm, .lists = lists, .most = most, .request = MPI_REQUEST_NULL, .posted = -1};
     tt_progress_start(&p->progress, "extract", "clips", clips, clips);
 }
 
@@ -47,19 +47,11 @@ static bool arrived(pulse *p)
     return true;
 }
 
-/** Let MPI see to the messages of others: a counter that they move on, where the network does not do it
- * alone. */
-static void let_pass(const tt_comm *comm)
-{
-    int none;
-    MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, comm->mpi, &none, MPI_STATUS_IGNORE);
-}
-
 bool pulse_goes_on(pulse *p)
 {
+    deal_serve(p->lists);
     if (p->request == MPI_REQUEST_NULL) {
         if (p->posted >= 0 && says_end(p)) return false;
-        let_pass(p->comm);
         if (tt_now() - p->posted < beat_seconds) return true;
         beat(p, false, false);
     }
@@ -76,9 +68,13 @@ static tt_status stop_status(const tt_comm *comm, tt_status status)
 tt_status pulse_finish(pulse *p, tt_status status)
 {
     const struct timespec nap = {.tv_nsec = 200000}; /* leave the core to ranks that still work */
-    while (p->request != MPI_REQUEST_NULL || p->posted < 0 || !says_end(p)) {
+    /* until all have come, whatever ended it: somebody may still wait for an answer */
+    while (p->request != MPI_REQUEST_NULL || p->posted < 0 || p->seen[FINISHED] < p->comm->size) {
         beat(p, status != TT_OK, true);
-        while (!arrived(p)) nanosleep(&nap, NULL);
+        while (!arrived(p)) {
+            deal_serve(p->lists);
+            nanosleep(&nap, NULL);
+        }
     }
     tt_progress_end(&p->progress);
     if (p->seen[STOPS] > 0) status = stop_status(p->comm, status);

@@ -16,13 +16,13 @@ static void take_all(const int64_t *units)
     }
     int64_t mine = units[world.rank], *times;
     deal d;
-    assert_ok(deal_new(&world, mine, 1, &d));
-    unit *list = deal_units(&d);
+    unit *list;
+    assert_ok(tt_alloc(mine, sizeof *list, "units", &list));
     for (int64_t i = mine - 1, left = 0; i >= 0; i--) {
         list[i] = (unit){.index = before + i, .clips = (int32_t)(1 + i % 7)};
         list[i].left = left += plan_work(list[i].clips);
     }
-    deal_begin(&d);
+    assert_ok(deal_new(&world, list, mine, 1, &d));
     assert_ok(tt_alloc(all, sizeof *times, "units", &times));
     unit took[TAKE_MAX];
     for (int n; (n = deal_take(&d, took)) > 0;)
@@ -32,7 +32,11 @@ static void take_all(const int64_t *units)
             times[took[i].index]++;
         }
     assert_int_equal(deal_take(&d, took), 0);
+    MPI_Request others;
+    int done = 0;
+    for (MPI_Ibarrier(world.mpi, &others); !done; MPI_Test(&others, &done, MPI_STATUS_IGNORE)) deal_serve(&d);
     deal_free(&d);
+    free(list);
     MPI_Allreduce(MPI_IN_PLACE, times, (int)all, MPI_INT64_T, MPI_SUM, world.mpi);
     for (int64_t i = 0; i < all; i++) assert_int_equal(times[i], 1);
     free(times);
@@ -59,13 +63,12 @@ static void long_units_go_alone(void **state)
     tt_comm alone = tt_comm_wrap(MPI_COMM_SELF);
     deal d;
     enum { N = 401 };
-    assert_ok(deal_new(&alone, N, 2, &d));
-    unit *list = deal_units(&d), took[TAKE_MAX];
+    unit list[N], took[TAKE_MAX];
     for (int64_t i = N - 1, left = 0; i >= 0; i--) {
         list[i] = (unit){.index = i, .clips = i == 0 ? 1000 : 1};
         list[i].left = left += plan_work(list[i].clips);
     }
-    deal_begin(&d);
+    assert_ok(deal_new(&alone, list, N, 2, &d));
     assert_int_equal(deal_take(&d, took), 1);
     int last = deal_take(&d, took), n;
     assert_true(last > 1 && last <= TAKE_MAX);
