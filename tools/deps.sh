@@ -35,6 +35,9 @@ build|package yaml-0.1 yaml.h|YAML_DIR|libyaml-dev|libyaml-devel|libyaml
 build|package jansson jansson.h|JANSSON_DIR|libjansson-dev|jansson-devel|jansson
 build|package libxxhash xxhash.h|XXHASH_DIR|libxxhash-dev|xxhash-devel|xxhash
 build|package random123 Random123/philox.h|RANDOM123_DIR|librandom123-dev|Random123-devel|random123
+build|package icu-uc unicode/ubrk.h|ICU_DIR|libicu-dev|libicu-devel|icu4c
+build|package libstemmer libstemmer.h|STEMMER_DIR|libstemmer-dev|libstemmer-devel|libstemmer
+build|package cld2 cld2/public/compact_lang_det.h|CLD2_DIR|libcld2-dev|cld2-devel|
 plots|command gnuplot||gnuplot-nox|gnuplot|gnuplot
 plots|command fc-list||fontconfig|fontconfig|fontconfig
 plots|file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf||fonts-dejavu-core|dejavu-sans-fonts|

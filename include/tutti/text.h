@@ -63,17 +63,9 @@ const tt_token_counts *tt_tokenizer_counts(const tt_tokenizer *t);
 
 void tt_tokenizer_free(tt_tokenizer *t);
 
-/** Guess of a text's language by libexttextcat. */
-typedef struct tt_guesser tt_guesser;
-
-/** @return TT_OK or TT_ERR_IO (its fingerprints are not installed). Free with tt_guesser_free(). */
-tt_status tt_guesser_new(tt_guesser **out);
-
-/** ISO 639 code of the language of a text ("en"), "" where it is too short or none fits; valid until the next
- * call. Not collective. */
-const char *tt_guess_language(tt_guesser *g, const char *text, int64_t n);
-
-void tt_guesser_free(tt_guesser *g);
+/** Guess of a text's language by CLD2: an ISO 639 code ("en"), "" where it is too short or mixed to tell. Not
+ * collective; nothing to free. */
+const char *tt_guess_language(const char *text, int64_t n);
 
 /** TF-IDF of all tracks' lyrics. Rows are dealt by tt_partition(tracks, TT_BLOCK_ROWS, ...). */
 typedef struct tt_tfidf {

@@ -25,8 +25,6 @@ typedef struct reader {
     tt_tfidf *t;
     documents *d;
     tt_tokenizer *tokenizer;
-    tt_guesser *guesser; /* made when the first track without a label comes */
-    bool deaf;           /* it could not be made */
     tt_tokens tokens;
     tt_progress progress;
     words languages;
@@ -63,17 +61,11 @@ static tt_status add_words(reader *r, int64_t row)
     return TT_OK;
 }
 
-/* The label, or where it is missing a guess, which needs a library's files: without them texts have no
- * language, and one line says so. */
-static const char *language_of(reader *r, const tt_track *track, int64_t i)
+/* The label, or where it is missing a guess. */
+static const char *language_of(const reader *r, const tt_track *track, int64_t i)
 {
-    if (track->language[0] || !track->lyrics[0] || r->deaf) return track->language;
-    if (!r->guesser && tt_guesser_new(&r->guesser) != TT_OK) {
-        tt_warn("%s", tt_message());
-        r->deaf = true;
-        return "";
-    }
-    const char *guess = tt_guess_language(r->guesser, track->lyrics, (int64_t)strlen(track->lyrics));
+    if (track->language[0] || !track->lyrics[0]) return track->language;
+    const char *guess = tt_guess_language(track->lyrics, (int64_t)strlen(track->lyrics));
     r->t->guessed[i] = guess[0] != '\0';
     return guess;
 }
@@ -183,7 +175,6 @@ tt_status documents_read(const tt_lyrics_params *params, tt_store *manifest, tt_
         t->documents = all[0];
         t->counts = (tt_token_counts){all[1], all[2], all[3]};
     }
-    tt_guesser_free(r.guesser);
     tt_tokenizer_free(r.tokenizer);
     tt_tokens_free(&r.tokens);
     words_free(&r.languages);

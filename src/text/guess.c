@@ -1,45 +1,26 @@
-/* libexttextcat: n-gram ranks (Cavnar, Trenkle 1994) against the fingerprints that it ships. */
-#include "tutti/memory.h"
+/* Compact Language Detector 2: letters in fours, and whole words, as naive Bayes over 80 languages. */
+#include "clean.h"
+
 #include "tutti/text.h"
 
-#include <libexttextcat/textcat.h>
-#include <stdlib.h>
-#include <string.h>
+/* Enough text to tell a language by; more costs time. */
+enum { GUESS_BYTES = 512 };
 
-/* TT_TEXTCAT is the folder of the fingerprints; the Makefile asks pkg-config for it. */
-enum { GUESS_BYTES = 2048, CODE_BYTES = 16 };
+/* CLD2 has an interface in C++ alone. These two functions have plain types (an enumeration is an int), so
+ * that their names are all that C cannot say: CLD2::DetectLanguage(const char *, int, bool, bool *) and
+ * CLD2::LanguageCode(Language), as the Itanium C++ ABI spells them. */
+int cld2_detect(const char *text, int bytes, bool plain,
+                bool *reliable) __asm__("_ZN4CLD214DetectLanguageEPKcibPb");
+const char *cld2_code(int language) __asm__("_ZN4CLD212LanguageCodeENS_8LanguageE");
 
-struct tt_guesser {
-    void *textcat;
-    char code[CODE_BYTES];
-};
-
-tt_status tt_guesser_new(tt_guesser **out)
+const char *tt_guess_language(const char *text, int64_t n)
 {
-    TT_TRY(tt_alloc(1, sizeof **out, "a guess of languages", out));
-    (*out)->textcat = special_textcat_Init(TT_TEXTCAT "fpdb.conf", TT_TEXTCAT);
-    if ((*out)->textcat) return TT_OK;
-    free(*out);
-    *out = NULL;
-    return tt_fail(TT_ERR_IO, "cannot guess languages: %sfpdb.conf or the fingerprints beside it are missing",
-                   TT_TEXTCAT);
-}
-
-void tt_guesser_free(tt_guesser *g)
-{
-    if (!g) return;
-    textcat_Done(g->textcat);
-    free(g);
-}
-
-const char *tt_guess_language(tt_guesser *g, const char *text, int64_t n)
-{
-    int64_t used = n < GUESS_BYTES ? n : GUESS_BYTES;
+    char clean[3 * GUESS_BYTES + 1]; /* it wants sound UTF-8 */
+    int64_t repaired = 0, sections = 0, used = n < GUESS_BYTES ? n : GUESS_BYTES;
     while (used > 0 && used < n && ((unsigned char)text[used] & 0xC0) == 0x80) used--;
-    const char *found = textcat_Classify(g->textcat, text, (size_t)used); /* "[en--utf8][nl--utf8]" */
-    size_t length = found && found[0] == '[' ? strcspn(found + 1, "-]") : 0;
-    if (length >= CODE_BYTES) length = 0;
-    if (length > 0) memcpy(g->code, found + 1, length);
-    g->code[length] = '\0';
-    return g->code;
+    int64_t bytes = clean_text(text, used, clean, &repaired, &sections);
+    bool reliable = false;
+    clean[bytes] = '\0';
+    int language = cld2_detect(clean, (int)bytes, true, &reliable);
+    return reliable ? cld2_code(language) : "";
 }

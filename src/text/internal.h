@@ -66,6 +66,9 @@ tt_status level_meet(level *l, int32_t owner, int32_t at);
 /** Add a term counted here; *at is its number. */
 tt_status level_own(level *l, const uint32_t *tuple, int64_t tf, int64_t df, int32_t *at);
 
+/** A bound as a number of documents of `all`. */
+double in_documents(tt_bound bound, int64_t all);
+
 /** Choose the columns among the terms of levels [n]: sets t->terms, first_term, n_terms, term, df, idf and
  * for each level *column[i] [met], the column of a term or NO_TERM. Collective. */
 tt_status vocabulary_make(const tt_lyrics_params *params, tt_tfidf *t, const lexicon *x, const level *levels,

@@ -28,7 +28,7 @@ void tt_tfidf_free(tt_tfidf *t)
 static tt_status make_levels(const tt_lyrics_params *params, const tt_tfidf *t, const documents *d,
                              lexicon *x, level *levels)
 {
-    double min_df = params->min_df.share ? params->min_df.value * (double)t->documents : params->min_df.value;
+    double min_df = in_documents(params->min_df, t->documents);
     int low = params->ngram[0], high = params->ngram[1];
     TT_TRY(lexicon_make(t->comm, d, min_df, x, &levels[0]));
     for (int k = 2; k <= high; k++) {

@@ -171,21 +171,19 @@ static tt_status fold_piece(tt_tokenizer *t, const char *s, int32_t n, int32_t *
 static void add_wide(tt_tokenizer *t, int32_t from, int32_t to, tt_tokens *out)
 {
     bool solid = false;
-    int32_t used = 0;
-    uint8_t *bytes = (uint8_t *)out->bytes + out->n_bytes;
-    for (int32_t i = from; i < to;) {
-        UChar32 c;
-        U16_NEXT(t->wide[1], i, to, c);
-        solid = solid || u_charType(c) != U_CONNECTOR_PUNCTUATION;
-        U8_APPEND_UNSAFE(bytes, used, c);
-    }
-    if (solid) add_word(t, out, used);
+    int32_t bytes = 0, room = 3 * (to - from); /* a unit of UTF-16 is at most three bytes */
+    UErrorCode code = U_ZERO_ERROR;
+    for (int32_t i = from; i < to && !solid; i++) /* half of a pair is no connector either */
+        solid = u_charType(t->wide[1][i]) != U_CONNECTOR_PUNCTUATION;
+    if (!solid) return;
+    u_strToUTF8(out->bytes + out->n_bytes, room, &bytes, t->wide[1] + from, to - from, &code);
+    if (U_SUCCESS(code) || code == U_STRING_NOT_TERMINATED_WARNING) add_word(t, out, bytes);
 }
 
 static tt_status icu_piece(tt_tokenizer *t, const char *s, int32_t n, tt_tokens *out)
 {
     UErrorCode code = U_ZERO_ERROR;
-    int32_t units, from = 0;
+    int32_t units = 0, from = 0;
     TT_TRY(fold_piece(t, s, n, &units));
     TT_TRY(make_room(out, units));
     ubrk_setText(t->breaks, t->wide[1], units, &code);

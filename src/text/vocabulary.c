@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double documents_of(tt_bound bound, int64_t documents)
+double in_documents(tt_bound bound, int64_t all)
 {
-    return bound.share ? bound.value * (double)documents : bound.value;
+    return bound.share ? bound.value * (double)all : bound.value;
 }
 
 /* Terms counted here that are not in too many documents and occur at least `tf` times, over all ranks. */
@@ -84,7 +84,7 @@ static void keep_first(const tt_comm *comm, items *sorted, int64_t edge, int64_t
 static tt_status choose(const tt_lyrics_params *params, const tt_tfidf *t, const level *levels, int n,
                         items *out)
 {
-    double max_df = documents_of(params->max_df, t->documents);
+    double max_df = in_documents(params->max_df, t->documents);
     int64_t all = count_terms(t->comm, levels, n, max_df, 0), edge = 0, room = 0, more = 0, offset = 0;
     bool cut = params->max_features > 0 && all > params->max_features;
     if (cut) {
