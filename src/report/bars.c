@@ -135,7 +135,7 @@ tt_status draw_scores(const char *folder, const json_t *metrics)
         p.panel_left = 0.06;
         for (int i = 0; i < n; i++) write_bars(&p, name[i], i, methods[i]);
         plot_title(&p, "Agreement of the clusters with the labels",
-                   "the same k-means on each space; 1 is a perfect match, chance has the cluster sizes of "
+                   "the same methods on each space; 1 is a perfect match, chance has the cluster sizes of "
                    "the first method");
         fputs("set tmargin at screen 0.85\nset bmargin at screen 0.09\nset border 0\nset xrange [-0.5:3.5]\n"
               "set xtics scale 0 ('ARI' 0, 'AMI' 1, 'NMI' 2, 'purity' 3)\nset ytics scale 0\nset grid "
