@@ -172,8 +172,7 @@ typedef struct pulse {
 /** @param clips  of all ranks, for the progress that rank 0 shows */
 void pulse_start(pulse *p, const tt_comm *comm, deal *lists, int64_t most, int64_t clips);
 
-/** Whether to go on; a cheap call for every clip, which also lets others' one-sided calls pass. Not
- * collective; one thread at a time. */
+/** Whether to go on; a cheap call for every clip. Not collective; one thread at a time. */
 bool pulse_goes_on(pulse *p);
 
 /** This rank has come to its end with `status`: wait for the others. Collective.

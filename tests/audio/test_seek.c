@@ -40,7 +40,7 @@ static const sample_format formats[] = {
     {"gsm.wav", SF_FORMAT_WAV | SF_FORMAT_GSM610, 8000, 1, -1}, /* cannot seek: likewise */
     {"g721.au", SF_FORMAT_AU | SF_FORMAT_G721_32, 8000, 1, -1}, /* likewise */
 };
-enum { FORMATS = sizeof formats / sizeof *formats, SECONDS = 12 };
+enum { FORMATS = sizeof formats / sizeof *formats, SECONDS = 10 };
 
 /** A glide over noise, so that no two places are alike. */
 static void write_sound(const char *path, const sample_format *f)
@@ -131,7 +131,7 @@ static void a_seek_gives_the_samples_of_decoding(void **state)
         const char *path = mine(formats[k].name);
         write_sound(path, &formats[k]);
         compare(&formats[k], path, formats[k].rate);
-        compare(&formats[k], path, 22050);
+        if (formats[k].rate != 22050) compare(&formats[k], path, 22050);
         unlink(path);
     }
 }
@@ -169,7 +169,7 @@ static void nothing_behind_the_end(void **state)
     float x[100];
     int64_t got;
     tt_track_status status = TT_TRACK_OK;
-    go_to(a, 22050 * 11);
+    go_to(a, 22050 * 9);
     assert_ok(tt_audio_read(a, x, 100, &got, &status));
     assert_int_equal(got, 0);
     assert_int_equal(status, TT_TRACK_TRUNCATED);
