@@ -8,7 +8,10 @@
  *  /terms, /df, /idf [terms] in the order of code points; /tfidf/{data,indices,indptr}, rows of length 1 as
  * scikit-learn's TfidfVectorizer gives; /track/words, the number of words after stop words; /track/language,
  * the label or a guess, and /track/language_guessed; /valid, 1 where a row of TF-IDF is not empty.
- *  Collective. @return TT_OK, TT_STOPPED, or the status of what failed, the same on every rank */
+ * Where there is anything to embed: /embedding [tracks, L], the rows along the L largest singular vectors
+ * (zeros where /valid is 0), L = min(lyrics.embedding_dims, what the texts have); /loadings [terms, L],
+ * /singular_values, /explained_variance and /explained_variance_ratio [L] as scikit-learn's TruncatedSVD
+ * tells them. Collective. @return TT_OK, TT_STOPPED, or the status of what failed, the same on every rank */
 tt_status tt_lyrics(const tt_comm *comm, const tt_lyrics_params *params, const tt_provenance *provenance,
                     const char *manifest, const char *output);
 

@@ -20,6 +20,7 @@ typedef enum tt_purpose {
     TT_FOR_SAMPLE,
     TT_FOR_CHANCE,
     TT_FOR_TEST,
+    TT_FOR_SKETCH,
 } tt_purpose;
 
 /** One stream of numbers per row. */

@@ -23,8 +23,7 @@ tt_status cmd_lyrics(const tt_comm *comm, int argc, char **argv)
     bool done, in_directory;
     const cli_usage usage = {
         "tutti lyrics --run DIR [options] | tutti lyrics --corpus PATH --output lyrics.h5",
-        "TF-IDF and an embedding of every track's lyrics. With --corpus, the manifest of the corpus is "
-        "written\n"
+        "TF-IDF and an embedding of every track's lyrics. With --corpus, the manifest of the corpus is\n"
         "written beside the output (lyrics.manifest.h5).",
         0};
     const cli_option options[] = {CLI_STAGE_OPTIONS(s),

@@ -2,12 +2,15 @@
 #include "tutti/lyrics.h"
 
 #include "tutti/log.h"
+#include "tutti/matrix.h"
 #include "tutti/memory.h"
+#include "tutti/svd.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CSR_BLOCK = 65536, COLUMNS_MAX = 11 };
+enum { CSR_BLOCK = 65536, COLUMNS_MAX = 16 };
 
 /* What lyrics.h5 is made of. */
 typedef struct lyrics {
@@ -15,6 +18,9 @@ typedef struct lyrics {
     tt_tfidf tfidf;
     unsigned char *valid; /* [count] */
     int64_t n_valid;      /* over all ranks */
+    tt_svd svd;           /* 0 dims where there is nothing to embed */
+    tt_matrix embedding;  /* [tracks, dims], a row per track */
+    double *variance;     /* [dims] of the embedding's columns; then as shares of the variance of TF-IDF */
     int n_columns;
     tt_column column[COLUMNS_MAX];
 } lyrics;
@@ -28,6 +34,20 @@ static int64_t longest(const tt_comm *comm, char *const *text, int64_t n)
 }
 
 enum { TERMS, DF, IDF, DATA, INDICES, INDPTR, WORDS, LANGUAGE, GUESSED, VALID, FIXED };
+
+static void describe_embedding(lyrics *l)
+{
+    int64_t dims = l->svd.dims;
+    const tt_column more[] = {
+        {"/embedding", TT_F32, 2, {l->tfidf.tracks, dims}, 0, 0},
+        {"/loadings", TT_F32, 2, {l->tfidf.terms, dims}, 0, 0},
+        {"/singular_values", TT_F64, 1, {dims}, 0, 0},
+        {"/explained_variance", TT_F64, 1, {dims}, 0, 0},
+        {"/explained_variance_ratio", TT_F64, 1, {dims}, 0, 0},
+    };
+    memcpy(l->column + l->n_columns, more, sizeof more);
+    l->n_columns += (int)(sizeof more / sizeof *more);
+}
 
 static void describe(lyrics *l)
 {
@@ -47,6 +67,7 @@ static void describe(lyrics *l)
     };
     memcpy(l->column, all, sizeof all);
     l->n_columns = FIXED;
+    if (l->svd.dims > 0) describe_embedding(l);
 }
 
 /* Texts in rows of `bytes`, NUL-padded. */
@@ -83,6 +104,18 @@ static tt_status write_begins(const lyrics *l, tt_store *store)
     return s;
 }
 
+static tt_status write_embedding(const lyrics *l, tt_store *store)
+{
+    const tt_matrix *x = &l->embedding;
+    int64_t dims = l->svd.dims;
+    TT_TRY(tt_store_write(store, "/embedding", x->first, x->count, x->data));
+    TT_TRY(tt_store_write(store, "/loadings", l->svd.first, l->svd.count, l->svd.axes));
+    if (l->comm->rank != 0) return TT_OK; /* the rest is the same on every rank */
+    TT_TRY(tt_store_write(store, "/singular_values", 0, dims, l->svd.values));
+    TT_TRY(tt_store_write(store, "/explained_variance", 0, dims, l->variance));
+    return tt_store_write(store, "/explained_variance_ratio", 0, dims, l->variance + dims);
+}
+
 static tt_status write_all(const lyrics *l, tt_store *store)
 {
     const tt_tfidf *t = &l->tfidf;
@@ -100,6 +133,7 @@ static tt_status write_all(const lyrics *l, tt_store *store)
     tt_status s = tt_store_write(store, "/track/words", t->first, t->count, t->words);
     if (s == TT_OK) s = tt_store_write(store, "/track/language_guessed", t->first, t->count, t->guessed);
     if (s == TT_OK) s = tt_store_write(store, "/valid", t->first, t->count, l->valid);
+    if (s == TT_OK && l->svd.dims > 0) s = write_embedding(l, store);
     return tt_agree(l->comm, s);
 }
 
@@ -112,6 +146,64 @@ static tt_status mark_valid(lyrics *l)
     for (int64_t i = 0; i < t->count; i++) n += l->valid[i] = t->begin[i + 1] > t->begin[i];
     l->n_valid = tt_sum_i64(l->comm, n);
     return TT_OK;
+}
+
+/* Variance of all columns of TF-IDF over the valid rows, whose length is 1: what their mean does not explain.
+ * Sums of columns are formed in units of 2^-40, exactly, so that their order does not show. Collective. */
+static tt_status total_variance(const lyrics *l, double *out)
+{
+    const tt_tfidf *t = &l->tfidf;
+    int64_t *sum = NULL, n = t->terms;
+    TT_TRY(tt_agree(l->comm, tt_alloc(n, sizeof *sum, "column sums", &sum)));
+    for (int64_t k = 0; k < t->begin[t->count]; k++)
+        sum[t->index[k]] += llrint(ldexp((double)t->value[k], 40));
+    MPI_Allreduce(MPI_IN_PLACE, sum, (int)n, MPI_INT64_T, MPI_SUM, l->comm->mpi);
+    double square = 0;
+    for (int64_t j = 0; j < n; j++) {
+        double mean = ldexp((double)sum[j], -40) / (double)l->n_valid;
+        square += mean * mean;
+    }
+    free(sum);
+    *out = fmax(1.0 - square, 0.0);
+    return TT_OK;
+}
+
+/* What the dimensions explain, as scikit-learn's TruncatedSVD tells it. Collective. */
+static tt_status explain(lyrics *l)
+{
+    int64_t dims = l->svd.dims;
+    double *mean = NULL, total = 0;
+    tt_status s = tt_alloc(2 * dims, sizeof *l->variance, "variances", &l->variance);
+    if (s == TT_OK) s = tt_alloc(dims, sizeof *mean, "variances", &mean);
+    s = tt_agree(l->comm, s);
+    if (s == TT_OK) s = tt_matrix_moments(&l->embedding, mean, l->variance);
+    if (s == TT_OK) s = total_variance(l, &total);
+    for (int64_t j = 0; s == TT_OK && j < dims; j++) {
+        l->variance[j] *= l->variance[j];
+        l->variance[dims + j] = total > 0 ? l->variance[j] / total : 0.0;
+    }
+    free(mean);
+    return s;
+}
+
+/* Latent semantic analysis: TF-IDF along its largest singular vectors. Collective. */
+static tt_status embed(lyrics *l, int64_t wanted, uint64_t seed, const char *output)
+{
+    const tt_tfidf *t = &l->tfidf;
+    const tt_sparse a = {l->comm, t->tracks, t->terms, t->first, t->count, t->begin, t->index, t->value};
+    int64_t dims = wanted < l->n_valid ? wanted : l->n_valid;
+    TT_TRY(tt_svd_sparse(&a, dims, seed, &l->svd));
+    if (l->svd.dims == 0) return TT_OK;
+    if (l->svd.dims < wanted)
+        tt_info("lyrics: embedding has %lld dimensions, not %lld: the texts have no more",
+                (long long)l->svd.dims, (long long)wanted);
+    tt_debug("lyrics: singular values from a basis of %lld, last change %.1e", (long long)l->svd.basis,
+             l->svd.change);
+    TT_TRY(tt_matrix_new(l->comm, output, t->tracks, l->svd.dims, &l->embedding));
+    memcpy(l->embedding.valid, l->valid, (size_t)t->count);
+    l->embedding.n_valid = l->n_valid;
+    TT_TRY(tt_svd_transform(&l->svd, &a, l->embedding.data));
+    return explain(l);
 }
 
 static void say(const lyrics *l)
@@ -157,10 +249,15 @@ tt_status tt_lyrics(const tt_comm *comm, const tt_lyrics_params *params, const t
     tt_status s = tt_tfidf_make(comm, params, in, &l.tfidf);
     if (s == TT_OK) s = mark_valid(&l);
     if (s == TT_OK) say(&l);
+    tt_phase(&phases, "embedding");
+    if (s == TT_OK) s = embed(&l, params->embedding_dims, provenance->seed, output);
     tt_phase(&phases, "write");
     if (s == TT_OK) s = publish(&l, provenance, &phases, output);
     tt_store_close(in);
     tt_tfidf_free(&l.tfidf);
+    tt_svd_free(&l.svd);
+    tt_matrix_free(&l.embedding);
+    free(l.variance);
     free(l.valid);
     return s;
 }
