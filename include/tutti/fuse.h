@@ -7,15 +7,32 @@
 
 /** Settings `fuse:`. */
 typedef struct tt_fuse_params {
-    int pca; /**< components to keep, 0 for none */
+    double lyrics_weight; /**< of the lyrics beside the audio; 0 leaves them out */
+    int pca;              /**< components to keep, 0 for none */
+    bool whiten;          /**< scale the components' scores to variance 1 */
 } tt_fuse_params;
 
-/** `tutti fuse`: hybrid.h5 from features.h5: /x [clips, D] z-scored over valid rows (0 in the others), /mean,
- * /scale [D] (scale 1 where a column is constant, and the log says which), /names, /valid [clips] uint8,
- * /clip/track [clips]; with fuse.pca also /components, /explained_variance, and /x then holds the scores.
- * Collective. */
+/** Files to fuse. */
+typedef struct tt_fuse_inputs {
+    const char *features;
+    const char *lyrics;   /**< NULL for none */
+    const char *manifest; /**< says which tracks are for training; NULL: all */
+} tt_fuse_inputs;
+
+/** `tutti fuse`: hybrid.h5, a row per clip of features.h5, audio columns and then lyrics columns.
+ *
+ * Means and deviations are those of the valid rows of training tracks (manifest: split empty or "train...";
+ * all valid rows if there are none); of lyrics, of the training rows that have some. Every column is
+ * z-scored; then those of lyrics are multiplied by lyrics_weight sqrt(A / L), with A and L the columns of
+ * each that vary, so that at weight 1 both halves carry the same variance, however many columns each has.
+ * Rows without lyrics get the mean, which is 0: they lie between the others and form no cluster of their own.
+ *
+ * Writes /x [clips, D] (0 in rows that are not valid), /mean and /scale [D] (x = (value - mean) / scale;
+ * scale 1 where a column is constant, and the log says which), /names, /valid [clips] uint8, /clip/track
+ * [clips]; with lyrics /lyrics_mask [clips] uint8, 1 where they are known; with fuse.pca /components and
+ * /explained_variance, and /x then holds the scores. Collective. */
 tt_status tt_fuse(const tt_comm *comm, const tt_fuse_params *params, const tt_provenance *provenance,
-                  const char *features, const char *output);
+                  const tt_fuse_inputs *inputs, const char *output);
 
 /** Principal components; free with tt_pca_free(). */
 typedef struct tt_pca {

@@ -96,11 +96,14 @@ static tt_status run_plain(const tt_comm *comm, const cli_stage *s, const cli_st
                            const char *identity, const char *const *file, const void *data)
 {
     cli_plain plain;
-    int inputs = count_files(command) - 1;
+    const char *input[CLI_FILES], *output = file[count_files(command) - 1];
+    int inputs = 0;
+    for (int i = 0; i < count_files(command) - 1; i++)
+        if (file[i]) input[inputs++] = file[i];
     tt_status status = cli_plain_load(comm, s, &plain);
-    if (status == TT_OK) status = cli_output_check(comm, file[inputs], file, inputs);
+    if (status == TT_OK) status = cli_output_check(comm, output, input, inputs);
     if (status == TT_OK)
-        status = cli_plain_origin(comm, &plain, command->name, command->prefixes, identity, file, inputs);
+        status = cli_plain_origin(comm, &plain, command->name, command->prefixes, identity, input, inputs);
     if (status == TT_OK) status = command->plain(comm, &plain, file, data);
     cli_plain_free(&plain);
     return status;
@@ -110,21 +113,26 @@ tt_status cli_stage_run(const tt_comm *comm, int argc, char **argv, const cli_st
                         tt_status (*identity)(const void *data, char text[64]), const void *data)
 {
     cli_stage s = {0};
-    const char *file[CLI_FILES] = {NULL}, *names[CLI_FILES] = {NULL};
+    const char *file[CLI_FILES] = {NULL}, *names[CLI_FILES] = {NULL}, *given[CLI_FILES] = {NULL};
     char text[64] = "";
     bool done, in_directory;
     cli_option options[3 + CLI_FILES + CLI_EXTRAS + 1] = {CLI_STAGE_OPTIONS(s)};
     int n = 3, n_files = count_files(command);
     for (int i = 0; i < n_files; i++) {
         const cli_file *f = &command->file[i];
-        names[i] = f->name;
         options[n++] = (cli_option){f->name, CLI_TEXT, &file[i], f->argument, f->help};
     }
     for (int i = 0; i < CLI_EXTRAS && command->extra[i].name; i++) options[n++] = command->extra[i];
     TT_TRY(cli_parse(comm->rank, argc, argv, &command->usage, options, NULL, &done));
     if (done) return TT_OK;
     if (identity) TT_TRY(identity(data, text));
-    TT_TRY(cli_choose(&s, names, file, n_files, &in_directory));
+    int needed = 0;
+    for (int i = 0; i < n_files; i++)
+        if (file[i] ? s.run || !command->file[i].optional : !command->file[i].optional) {
+            names[needed] = command->file[i].name;
+            given[needed++] = file[i];
+        }
+    TT_TRY(cli_choose(&s, names, given, needed, &in_directory));
     return in_directory ? cli_run_in_directory(comm, &s, command->name, 1.0)
                         : run_plain(comm, &s, command, text, file, data);
 }

@@ -69,9 +69,10 @@ __attribute__((format(printf, 3, 4))) tt_status cli_set(cli_stage *s, cli_settin
 /** A file that a stage takes or writes, as an option. */
 typedef struct cli_file {
     const char *name, *argument, *help; /**< "input", "FILE.h5:/x", "the matrix, rows are samples" */
+    bool optional;                      /**< may be left out; the file is NULL then */
 } cli_file;
 
-enum { CLI_FILES = 3, CLI_EXTRAS = 2 };
+enum { CLI_FILES = 4, CLI_EXTRAS = 2 };
 
 /** A stage whose plain form is: some input files, one output file, and settings. */
 typedef struct cli_stage_command {

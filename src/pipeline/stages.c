@@ -95,7 +95,9 @@ static tt_status run_lyrics(const run_context *run, const tt_provenance *p)
 
 static tt_status run_fuse(const run_context *run, const tt_provenance *p)
 {
-    return tt_fuse(run->comm, &run->config->fuse, p, run->path[FILE_FEATURES], run->path[FILE_HYBRID]);
+    const tt_fuse_inputs inputs = {run->path[FILE_FEATURES], run->path[FILE_LYRICS],
+                                   run->path[FILE_MANIFEST]};
+    return tt_fuse(run->comm, &run->config->fuse, p, &inputs, run->path[FILE_HYBRID]);
 }
 
 static tt_status run_train(const run_context *run, const tt_provenance *p)
@@ -274,7 +276,7 @@ const stage stages[] = {
     {"scan", 1, FILE_MANIFEST, {FILE_NONE}, "corpus.", true, false, run_scan},
     {"extract", 1, FILE_FEATURES, {FILE_MANIFEST}, "audio.,features.", false, false, run_extract},
     {"lyrics", 1, FILE_LYRICS, {FILE_MANIFEST}, "lyrics.", false, true, run_lyrics},
-    {"fuse", 1, FILE_HYBRID, {FILE_FEATURES}, "fuse.pca", false, false, run_fuse},
+    {"fuse", 2, FILE_HYBRID, {FILE_FEATURES, FILE_LYRICS, FILE_MANIFEST}, "fuse.", false, false, run_fuse},
     {"train", 1, FILE_MODEL, {FILE_HYBRID}, TT_TRAIN_SETTINGS, false, true, run_train},
     {"encode", 1, FILE_LATENTS, {FILE_MODEL, FILE_HYBRID}, "-", false, false, run_encode},
     {"pca", 1, FILE_PCA, {FILE_HYBRID}, "model.latent_dim", false, false, run_pca},

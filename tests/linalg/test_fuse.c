@@ -72,7 +72,8 @@ static void test_z_scores(void **state)
     snprintf(output, sizeof output, "%s", scratch("hybrid.h5"));
     make_features(features, false);
     tt_provenance provenance = {"fuse", "test", "", "", 1};
-    assert_ok(tt_fuse(&world, &(tt_fuse_params){.pca = 0}, &provenance, features, output));
+    assert_ok(tt_fuse(&world, &(tt_fuse_params){.pca = 0}, &provenance,
+                      &(tt_fuse_inputs){.features = features}, output));
     static float x[ROWS][COLS];
     static int64_t track[ROWS];
     unsigned char valid[ROWS];
@@ -111,7 +112,8 @@ static void test_components(void **state)
     snprintf(output, sizeof output, "%s", scratch("hybrid_pca.h5"));
     make_features(features, false);
     tt_provenance provenance = {"fuse", "pca", "", "", 1};
-    assert_ok(tt_fuse(&world, &(tt_fuse_params){.pca = 2}, &provenance, features, output));
+    assert_ok(tt_fuse(&world, &(tt_fuse_params){.pca = 2}, &provenance,
+                      &(tt_fuse_inputs){.features = features}, output));
     static float x[ROWS][2];
     double variance[2], axes[2][COLS], sum = 0;
     read_all(output, "/x", TT_F32, ROWS, x);
@@ -126,7 +128,8 @@ static void test_components(void **state)
     assert_near(variance[0] + variance[1], 2.0 * (double)n / (double)(n - 1),
                 1e-6); /* two columns vary, in float32 */
     assert_near(axes[0][1], 0, 1e-9);
-    assert_int_equal(tt_fuse(&world, &(tt_fuse_params){.pca = 9}, &provenance, features, output),
+    assert_int_equal(tt_fuse(&world, &(tt_fuse_params){.pca = 9}, &provenance,
+                             &(tt_fuse_inputs){.features = features}, output),
                      TT_ERR_CONFIG);
     assert_non_null(strstr(tt_message(), "fuse.pca is 9"));
 }
@@ -138,7 +141,8 @@ static void test_nothing_valid(void **state)
     snprintf(features, sizeof features, "%s", scratch("features_none.h5"));
     make_features(features, true);
     tt_provenance provenance = {"fuse", "none", "", "", 1};
-    assert_int_equal(tt_fuse(&world, &(tt_fuse_params){.pca = 0}, &provenance, features, scratch("no.h5")),
+    assert_int_equal(tt_fuse(&world, &(tt_fuse_params){.pca = 0}, &provenance,
+                             &(tt_fuse_inputs){.features = features}, scratch("no.h5")),
                      TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "none of its 700 clips holds features"));
 }
@@ -154,7 +158,8 @@ static void test_no_audio(void **state)
     tt_store *store;
     assert_ok(tt_store_create(&world, features, &provenance, &column, 1, &store));
     assert_ok(tt_store_publish(store, &(tt_phases){0}, TT_OK));
-    tt_status s = tt_fuse(&world, &(tt_fuse_params){.pca = 0}, &provenance, features, scratch("none.h5"));
+    tt_status s = tt_fuse(&world, &(tt_fuse_params){.pca = 0}, &provenance,
+                          &(tt_fuse_inputs){.features = features}, scratch("none.h5"));
     assert_int_equal(s, TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "features.set"));
 }
