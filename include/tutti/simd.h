@@ -7,6 +7,13 @@
  * and lets other files see the resolver of a static function. */
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(TT_NO_CLONES)
 #define TT_KERNEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+
+/** For the version of a kernel that is written for vectors of 16 floats, to be called where TT_HAS_WIDE says
+ * so; not defined where a compiler or CPU has none. */
+#define TT_WIDE_KERNEL __attribute__((target("arch=x86-64-v4")))
+#define TT_HAS_WIDE                                                                                          \
+    (__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&                             \
+     __builtin_cpu_supports("avx512dq"))
 #else
 #define TT_KERNEL
 #endif

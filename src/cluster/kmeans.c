@@ -12,6 +12,9 @@
 
 static const double seconds_between_checkpoints = 120;
 
+/* Share of the work, as measured: scattered rows and the care of bounds cost as much as what they save. */
+static const double bounds_pay_below = 0.5;
+
 static int64_t sums_length(const kmeans *m)
 {
     return m->k * (m->cols + 1) + KMEANS_TAIL;
@@ -29,6 +32,7 @@ static tt_status allocate_centres(kmeans *m)
     TT_TRY(tt_alloc(m->cols, sizeof *m->grid, "a grid", &m->grid));
     TT_TRY(tt_alloc(length, sizeof *m->local, "sums of clusters", &m->local));
     TT_TRY(tt_alloc(length, sizeof *m->sums, "sums of clusters", &m->sums));
+    TT_TRY(tt_alloc(m->cols * TILE, sizeof *m->packed, "a tile of rows", &m->packed));
     TT_TRY(tt_alloc(m->panels * m->cols * TILE, sizeof *m->columns, "centroids", &m->columns));
     TT_TRY(tt_alloc(m->panels * TILE, sizeof *m->low, "centroids", &m->low));
     TT_TRY(tt_alloc(m->k, sizeof *m->path, "centroids", &m->path));
@@ -86,7 +90,7 @@ tt_status kmeans_init(kmeans *m, const tt_points *points, int k)
 void kmeans_clear(kmeans *m)
 {
     void *owned[] = {m->centre, m->next, m->best,  m->weight, m->grid,  m->local, m->sums, m->columns,
-                     m->low,    m->path, m->drift, m->label,  m->upper, m->lower, m->span};
+                     m->low,    m->path, m->drift, m->label,  m->upper, m->lower, m->span, m->packed};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     *m = (kmeans){0};
 }
@@ -96,11 +100,8 @@ void kmeans_reset(kmeans *m)
     memset(m->local, 0, (size_t)sums_length(m) * sizeof *m->local);
     memset(m->path, 0, (size_t)m->k * sizeof *m->path);
     memset(m->drift, 0, GROUPS_MAX * sizeof *m->drift);
-    memset(m->lower, 0, (size_t)(m->padded * m->groups) * sizeof *m->lower);
-    for (int64_t i = 0; i < m->points->x->count; i++) {
-        m->label[i] = -1;
-        m->upper[i] = INFINITY;
-    }
+    for (int64_t i = 0; i < m->points->x->count; i++) m->label[i] = -1;
+    m->bounded = m->fresh = true;
 }
 
 void kmeans_reduce(kmeans *m)
@@ -109,7 +110,9 @@ void kmeans_reduce(kmeans *m)
     double *tail = m->local + m->k * (m->cols + 1);
     tail[TAIL_STOP] = tt_stop_status() != TT_OK;
     tail[TAIL_SAVE] = comm->rank == 0 && tt_now() - m->saved_at > seconds_between_checkpoints;
+    tail[TAIL_WORK] = m->work;
     MPI_Allreduce(m->local, m->sums, (int)sums_length(m), MPI_DOUBLE, MPI_SUM, comm->mpi);
+    m->bounded = m->sums[m->k * (m->cols + 1) + TAIL_WORK] < bounds_pay_below * (double)m->points->x->n_valid;
 }
 
 /* End the run, leaving a checkpoint where it has one. Collective. */

@@ -11,8 +11,9 @@
 /* Where a run stands, as doubles: counts are exact below 2^53. */
 enum { AT_RESTART, AT_PASS, AT_ITERATION, AT_BEST_INERTIA, AT_BEST_ITERATIONS, AT_HAS_BEST, KMEANS_PLACE };
 
-/* Behind the sums and counts of one reduction: ranks asked to stop, and whether a checkpoint is due. */
-enum { TAIL_STOP, TAIL_SAVE, KMEANS_TAIL };
+/* Behind the sums and counts of one reduction: ranks asked to stop, whether a checkpoint is due, and rows
+ * that bounds could not leave out (m->work). */
+enum { TAIL_STOP, TAIL_SAVE, TAIL_WORK, KMEANS_TAIL };
 
 enum { GROUPS_MAX = 32, SPAN = 1024 }; /* groups of centres; rows that are looked at together */
 
@@ -32,7 +33,10 @@ typedef struct kmeans_span {
  * one allreduce gives every rank the same bits whatever the rank count.
  *
  * Bounds are kept as they were when a row was measured, plus (or less) the way that centres had gone by then:
- * what centres go since is taken off when a bound is looked at, so that no iteration writes all bounds. */
+ * what centres go since is taken off when a bound is looked at, so that no iteration writes all bounds.
+ *
+ * While bounds leave out less than half of the work, every row is measured against all centres and none are
+ * kept: that runs at nearly the speed of a GEMM. Labels do not depend on it. */
 typedef struct kmeans {
     const tt_points *points;
     int k;
@@ -49,6 +53,7 @@ typedef struct kmeans {
     double *grid;    /* [cols] (x + grid) - grid is x on the column's grid */
     double *local;   /* [k, cols], [k], [KMEANS_TAIL]: this rank's sums, counts, tail */
     double *sums;    /* the same over all ranks */
+    float *packed;   /* [cols, TILE] rows of a tile */
     float *columns;  /* [panels, cols, TILE] the centres, for tiles */
     float *low;      /* [panels, TILE] squared length of the rounded centre less its share of the error */
     float norm_max;  /* largest squared length */
@@ -58,6 +63,10 @@ typedef struct kmeans {
     double *path;    /* [k] at least the way that each centre has gone */
     double *drift;   /* [GROUPS_MAX] at least the way that the centres of a group have gone, the longest of
                         each step */
+    double way;      /* the longest that a centre went in the last step */
+    bool bounded;    /* whether rows are left out by bounds; decided anew by each reduction */
+    bool fresh;      /* no row has a bound yet */
+    double work;     /* rows of this rank that bounds do, or would, not leave out, by groups */
     kmeans_span *span;
 } kmeans;
 

@@ -69,7 +69,6 @@ static void change_label(kmeans *m, int64_t i, const float *row, int32_t label)
     }
     add_row(m->cols, row, m->grid, 1.0, m->local + label * m->cols);
     count[label] += 1;
-    count[m->k] += 1;
     m->label[i] = label;
 }
 
@@ -125,11 +124,14 @@ static void needed_groups(kmeans *m, int64_t first, int64_t n)
     for (int g = 0; g < m->groups; g++)
         mark_near(n, span->upper, m->lower + g * m->padded + first, (float)m->drift[g] * (1 + rounding),
                   1u << g, span->need);
+    int64_t groups = 0;
     for (int64_t r = 0; r < n; r++) {
         int32_t c = m->label[first + r];
         if (!valid[r]) span->need[r] = 0;
         if (span->need[r] && c >= 0) span->need[r] |= 1u << group_of(m, c);
+        groups += __builtin_popcount(span->need[r]);
     }
+    if (!m->fresh) m->work += (double)groups / m->groups;
 }
 
 /* ---- measuring ---- */
@@ -142,7 +144,8 @@ static void measure_tile(kmeans *m, const int64_t *row, const int32_t *place, in
     int64_t from = g * m->group_panels, panels = m->panels - from;
     if (panels > m->group_panels) panels = m->group_panels;
     for (int i = 0; i < TILE; i++) address[i] = m->points->data + row[place[i < n ? i : n - 1]] * m->cols;
-    kmeans_tile(address, m->cols, panels, m->columns + from * m->cols * TILE, m->low + from * TILE, &found);
+    kmeans_tile_pack(address, m->cols, m->packed);
+    kmeans_tile(m->packed, m->cols, panels, m->columns + from * m->cols * TILE, m->low + from * TILE, &found);
     for (int i = 0; i < n; i++) {
         m->span->group_best[g][place[i]] = found.best[i];
         m->span->group_second[g][place[i]] = found.second[i];
@@ -247,20 +250,92 @@ static void keep_bounds(kmeans *m, int64_t first, int64_t n)
     }
 }
 
+static void assign_bounded(kmeans *m, int64_t first, const int64_t *row, int64_t n)
+{
+    needed_groups(m, first, n);
+    for (int g = 0; g < m->groups; g++) measure_group(m, row, n, g);
+    find_nearest(m, m->points->norm + first, n);
+    keep_bounds(m, first, n);
+    for (int64_t r = 0; r < n; r++)
+        if (m->span->need[r]) label_row(m, row[r], r);
+}
+
+/* ---- all centres for all rows ---- */
+
+/* Into the cache, while the tile before is measured. */
+static void fetch_rows(const kmeans *m, const int64_t *row, int64_t n)
+{
+    enum { LINE = 16, AHEAD = 16 * LINE }; /* floats; longer rows are streams that the CPU sees itself */
+    int64_t end = m->cols < AHEAD ? m->cols : AHEAD;
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t j = 0; j < end; j += LINE) __builtin_prefetch(m->points->data + row[r] * m->cols + j);
+}
+
+static void measure_all(kmeans *m, const int64_t *row, int64_t n)
+{
+    kmeans_span *span = m->span;
+    for (int64_t t = 0; t < n; t += TILE) {
+        const float *address[TILE];
+        tile_nearest found;
+        int64_t left = n - t, next = left - TILE;
+        if (next > 0) fetch_rows(m, row + t + TILE, next < TILE ? next : TILE);
+        for (int64_t i = 0; i < TILE; i++)
+            address[i] = m->points->data + row[t + (i < left ? i : left - 1)] * m->cols;
+        kmeans_tile_pack(address, m->cols, m->packed);
+        kmeans_tile(m->packed, m->cols, m->panels, m->columns, m->low, &found);
+        memcpy(span->best + t, found.best, sizeof found.best);
+        memcpy(span->second + t, found.second, sizeof found.second);
+        memcpy(span->index + t, found.index, sizeof found.index);
+    }
+}
+
+/* How many rows a bound on the next nearest centre would not leave out when all centres go that way again. */
+TT_KERNEL static int64_t count_near(int64_t n, float way, const float *restrict norm,
+                                    const float *restrict best, const float *restrict second)
+{
+    int64_t near = 0;
+    for (int64_t r = 0; r < n; r++) {
+        float own = best[r] + norm[r], other = second[r] + norm[r];
+        near += sqrtf(other) - sqrtf(own > 0.0f ? own : 0.0f) < 2.0f * way;
+    }
+    return near;
+}
+
+static void assign_all(kmeans *m, const int64_t *row, const float *norm, int64_t n)
+{
+    kmeans_span *span = m->span;
+    measure_all(m, row, n);
+    bound_best(n, tie_width(m), m->norm_max, norm, span->best, span->limit, span->upper);
+    m->work += (double)count_near(n, (float)m->way, norm, span->best, span->second);
+    for (int64_t r = 0; r < n; r++) {
+        const float *x = m->points->data + row[r] * m->cols;
+        bool tie = span->second[r] <= span->limit[r];
+        if (m->points->x->valid[row[r]])
+            change_label(m, row[r], x, tie ? settle(m, x, span->limit[r]) : span->index[r]);
+    }
+}
+
+/* Bounds begin: those of all rows are written by the pass that follows. */
+static void begin_bounds(kmeans *m)
+{
+    for (int64_t i = 0; i < m->points->x->count; i++) m->upper[i] = INFINITY;
+}
+
 void kmeans_assign_local(kmeans *m)
 {
     int64_t row[SPAN], count = m->points->x->count;
     round_centres(m);
+    m->work = 0;
+    if (m->bounded && m->fresh) begin_bounds(m);
     for (int64_t first = 0; first < count; first += SPAN) {
         int64_t n = count - first < SPAN ? count - first : SPAN;
         for (int64_t r = 0; r < n; r++) row[r] = first + r;
-        needed_groups(m, first, n);
-        for (int g = 0; g < m->groups; g++) measure_group(m, row, n, g);
-        find_nearest(m, m->points->norm + first, n);
-        keep_bounds(m, first, n);
-        for (int64_t r = 0; r < n; r++)
-            if (m->span->need[r]) label_row(m, row[r], r);
+        if (m->bounded)
+            assign_bounded(m, first, row, n);
+        else
+            assign_all(m, row, m->points->norm + first, n);
     }
+    m->fresh = !m->bounded;
 }
 
 void kmeans_assign_rows(kmeans *m, const int64_t *row, int64_t n)
@@ -271,12 +346,9 @@ void kmeans_assign_rows(kmeans *m, const int64_t *row, int64_t n)
         int64_t part = n - first < SPAN ? n - first : SPAN;
         for (int64_t r = 0; r < part; r++) {
             m->label[row[r]] = -1;
-            m->span->need[r] = UINT32_MAX;
             norm[r] = m->points->norm[row[r]];
         }
-        for (int g = 0; g < m->groups; g++) measure_group(m, row, part, g);
-        find_nearest(m, norm, part);
-        for (int64_t r = 0; r < part; r++) label_row(m, row[r], r);
+        assign_all(m, row, norm, part);
     }
 }
 
@@ -284,6 +356,7 @@ double kmeans_move(kmeans *m)
 {
     const double *count = m->sums + m->k * m->cols;
     double total = 0, longest[GROUPS_MAX] = {0};
+    m->way = 0;
     for (int32_t c = 0; c < m->k; c++) {
         double square = 0;
         for (int64_t j = 0; j < m->cols; j++) {
@@ -296,6 +369,7 @@ double kmeans_move(kmeans *m)
         total += square;
         m->path[c] += way;
         if (way > longest[g]) longest[g] = way;
+        if (way > m->way) m->way = way;
     }
     for (int g = 0; g < m->groups; g++) m->drift[g] += longest[g];
     double *old = m->centre;

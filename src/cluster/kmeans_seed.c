@@ -89,7 +89,8 @@ static void measure_tile(const kmeans *m, candidates *c, int64_t first, int64_t 
         int64_t r = first + i < x->count ? first + i : x->count - 1;
         row[i] = m->points->data + r * m->cols;
     }
-    kmeans_tile(row, m->cols, (n + TILE - 1) / TILE, c->columns, c->norm, &found);
+    kmeans_tile_pack(row, m->cols, m->packed);
+    kmeans_tile(m->packed, m->cols, (n + TILE - 1) / TILE, c->columns, c->norm, &found);
     for (int64_t i = 0; i < TILE && first + i < x->count; i++) {
         float square = found.best[i] + m->points->norm[first + i];
         if (!(square < c->distance[first + i])) continue;

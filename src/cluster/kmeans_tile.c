@@ -7,79 +7,57 @@
 
 typedef float lanes __attribute__((vector_size(4 * TILE)));
 typedef int32_t marks __attribute__((vector_size(4 * TILE)));
-
-enum { HALF = TILE / 2 }; /* rows at a time: as many addresses as there are registers for them */
-
-#define ALWAYS static inline __attribute__((always_inline))
+typedef float half_lanes __attribute__((vector_size(2 * TILE)));
+typedef int32_t half_marks __attribute__((vector_size(2 * TILE)));
 
 /* mask ? a : b */
-#define PICK(mask, a, b) ((lanes)(((mask) & (marks)(a)) | (~(mask) & (marks)(b))))
+#define PICK(TYPE, MASK, mask, a, b) ((TYPE)(((mask) & (MASK)(a)) | (~(mask) & (MASK)(b))))
+#define JOIN(a, b)                   a##b
+#define CAT(a, b)                    JOIN(a, b)
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
 
-/* Rows become columns: four rounds of interleaving the first half with the second. */
-ALWAYS void transpose(lanes v[TILE])
+#define LANES                 8
+#define FLOATS                half_lanes
+#define MARKS                 half_marks
+#define CENTRES               4
+#define INTERLEAVE_LOW(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define NEAREST               nearest_by_8
+#define PACK                  pack_by_8
+#define KERNEL                TT_KERNEL
+#include "kmeans_tile_lanes.h"
+
+#ifdef TT_WIDE_KERNEL
+#define LANES   16
+#define FLOATS  lanes
+#define MARKS   marks
+#define CENTRES 16
+#define INTERLEAVE_LOW(a, b)                                                                                 \
+    __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define INTERLEAVE_HIGH(a, b)                                                                                \
+    __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#define NEAREST nearest_by_16
+#define PACK    pack_by_16
+#define KERNEL  TT_WIDE_KERNEL
+#include "kmeans_tile_lanes.h"
+#define BY_WIDTH(name, ...) (TT_HAS_WIDE ? name##_by_16(__VA_ARGS__) : name##_by_8(__VA_ARGS__))
+#else
+#define BY_WIDTH(name, ...) name##_by_8(__VA_ARGS__)
+#endif
+
+void kmeans_tile_pack(const float *const row[TILE], int64_t cols, float *packed)
 {
-    lanes w[TILE];
-    for (int round = 0; round < 4; round++) {
-        for (int i = 0; i < HALF; i++) {
-            w[2 * i] = __builtin_shufflevector(v[i], v[i + HALF], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6,
-                                               22, 7, 23);
-            w[2 * i + 1] = __builtin_shufflevector(v[i], v[i + HALF], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28,
-                                                   13, 29, 14, 30, 15, 31);
-        }
-        memcpy(v, w, sizeof w);
-    }
+    BY_WIDTH(pack, row, cols, packed);
 }
 
-/* Products of HALF rows with the centres of one panel, a centre per lane. */
-ALWAYS void products(const float *const row[HALF], int64_t cols, const lanes *column, lanes out[HALF])
+void kmeans_tile(const float *packed, int64_t cols, int64_t panels, const float *columns, const float *low,
+                 tile_nearest *out)
 {
-    const float *a = row[0], *b = row[1], *c = row[2], *d = row[3], *e = row[4], *f = row[5], *g = row[6],
-                *h = row[7];
-    lanes s[HALF] = {{0}};
-    for (int64_t j = 0; j < cols; j++) {
-        lanes centres = column[j];
-        s[0] += centres * a[j];
-        s[1] += centres * b[j];
-        s[2] += centres * c[j];
-        s[3] += centres * d[j];
-        s[4] += centres * e[j];
-        s[5] += centres * f[j];
-        s[6] += centres * g[j];
-        s[7] += centres * h[j];
-    }
-    memcpy(out, s, sizeof s);
-}
-
-TT_KERNEL static void nearest_of_panels(const float *const *row, int64_t cols, int64_t panels,
-                                        const float *columns, const float *low, tile_nearest *out)
-{
-    lanes best = (lanes){0} + INFINITY, second = best;
-    marks index = {0};
-    for (int64_t p = 0; p < panels; p++) {
-        lanes v[TILE], bounds;
-        memcpy(&bounds, low + p * TILE, sizeof bounds);
-        products(row, cols, (const lanes *)(const void *)columns + p * cols, v);
-        products(row + HALF, cols, (const lanes *)(const void *)columns + p * cols, v + HALF);
-        for (int r = 0; r < TILE; r++) v[r] += bounds;
-        transpose(v); /* now a row per lane */
-        for (int c = 0; c < TILE; c++) {
-            marks wins = v[c] < best;
-            lanes loser = PICK(wins, best, v[c]);
-            best = PICK(wins, v[c], best);
-            index = (wins & ((marks){0} + ((int32_t)p * TILE + c))) | (~wins & index);
-            marks closer = loser < second;
-            second = PICK(closer, loser, second);
-        }
-    }
-    memcpy(out->best, &best, sizeof best);
-    memcpy(out->second, &second, sizeof second);
-    memcpy(out->index, &index, sizeof index);
-}
-
-void kmeans_tile(const float *const row[TILE], int64_t cols, int64_t panels, const float *columns,
-                 const float *low, tile_nearest *out)
-{
-    nearest_of_panels(row, cols, panels, columns, low, out);
+    BY_WIDTH(nearest, packed, cols, panels, columns, low, out);
 }
 
 TT_KERNEL static void values_of_panel(const float *row, int64_t cols, const float *columns, const float *low,

@@ -13,13 +13,18 @@ typedef struct tile_nearest {
     int32_t index[TILE];
 } tile_nearest;
 
+/* Rows as the kernel takes them.
+ * @param row     [TILE] addresses of rows [cols]
+ * @param packed  [cols, TILE], aligned to 64 bytes */
+void kmeans_tile_pack(const float *const row[TILE], int64_t cols, float *packed);
+
 /* Values low[c] - 2 row.c over the centres of `panels` panels.
- * @param row      [TILE] addresses of rows [cols]
+ * @param packed   [cols, TILE] rows
  * @param columns  [panels, cols, TILE] the centres times -2; aligned to 64 bytes
  * @param low      [panels, TILE]; INFINITY for a centre that does not exist; aligned likewise
  * Each dot product is summed from 0: its error is that of tt_distance_products(). */
-void kmeans_tile(const float *const row[TILE], int64_t cols, int64_t panels, const float *columns,
-                 const float *low, tile_nearest *out);
+void kmeans_tile(const float *packed, int64_t cols, int64_t panels, const float *columns, const float *low,
+                 tile_nearest *out);
 
 /* The values of one row and one panel. @param out  [TILE] */
 void kmeans_tile_values(const float *row, int64_t cols, const float *columns, const float *low, float *out);
