@@ -8,8 +8,11 @@ static tt_status lyrics_plain(const tt_comm *comm, cli_stage *s, const char *cor
     cli_plain plain;
     char *manifest;
     tt_status status = cli_plain_scan(comm, s, corpus, output, &plain, &manifest);
-    if (status == TT_OK)
-        status = cli_plain_origin(comm, &plain, "lyrics", "lyrics.", "", (const char **)&manifest, 1);
+    if (status == TT_OK) {
+        const char *inputs[1 + TT_LYRICS_FILES] = {manifest};
+        int n = 1 + tt_lyrics_files(&plain.config->lyrics, inputs + 1);
+        status = cli_plain_origin(comm, &plain, "lyrics", "lyrics.", "", inputs, n);
+    }
     if (status == TT_OK) status = tt_lyrics(comm, &plain.config->lyrics, &plain.provenance, manifest, output);
     free(manifest);
     cli_plain_free(&plain);

@@ -1,6 +1,8 @@
 /* The lyrics stage: manifest.h5 to lyrics.h5. */
 #include "tutti/lyrics.h"
 
+#include "foreign.h"
+
 #include "tutti/log.h"
 #include "tutti/matrix.h"
 #include "tutti/memory.h"
@@ -35,18 +37,20 @@ static int64_t longest(const tt_comm *comm, char *const *text, int64_t n)
 
 enum { TERMS, DF, IDF, DATA, INDICES, INDPTR, WORDS, LANGUAGE, GUESSED, VALID, FIXED };
 
+/* An embedding from outside has no axes. */
 static void describe_embedding(lyrics *l)
 {
     int64_t dims = l->svd.dims;
     const tt_column more[] = {
-        {"/embedding", TT_F32, 2, {l->tfidf.tracks, dims}, 0, 0},
+        {"/embedding", TT_F32, 2, {l->tfidf.tracks, l->embedding.cols}, 0, 0},
         {"/loadings", TT_F32, 2, {l->tfidf.terms, dims}, 0, 0},
         {"/singular_values", TT_F64, 1, {dims}, 0, 0},
         {"/explained_variance", TT_F64, 1, {dims}, 0, 0},
         {"/explained_variance_ratio", TT_F64, 1, {dims}, 0, 0},
     };
-    memcpy(l->column + l->n_columns, more, sizeof more);
-    l->n_columns += (int)(sizeof more / sizeof *more);
+    int n = dims > 0 ? (int)(sizeof more / sizeof *more) : 1;
+    memcpy(l->column + l->n_columns, more, (size_t)n * sizeof *more);
+    l->n_columns += n;
 }
 
 static void describe(lyrics *l)
@@ -67,7 +71,7 @@ static void describe(lyrics *l)
     };
     memcpy(l->column, all, sizeof all);
     l->n_columns = FIXED;
-    if (l->svd.dims > 0) describe_embedding(l);
+    if (l->embedding.cols > 0) describe_embedding(l);
 }
 
 /* Texts in rows of `bytes`, NUL-padded. */
@@ -109,6 +113,7 @@ static tt_status write_embedding(const lyrics *l, tt_store *store)
     const tt_matrix *x = &l->embedding;
     int64_t dims = l->svd.dims;
     TT_TRY(tt_store_write(store, "/embedding", x->first, x->count, x->data));
+    if (dims == 0) return TT_OK;
     TT_TRY(tt_store_write(store, "/loadings", l->svd.first, l->svd.count, l->svd.axes));
     if (l->comm->rank != 0) return TT_OK; /* the rest is the same on every rank */
     TT_TRY(tt_store_write(store, "/singular_values", 0, dims, l->svd.values));
@@ -133,7 +138,7 @@ static tt_status write_all(const lyrics *l, tt_store *store)
     tt_status s = tt_store_write(store, "/track/words", t->first, t->count, t->words);
     if (s == TT_OK) s = tt_store_write(store, "/track/language_guessed", t->first, t->count, t->guessed);
     if (s == TT_OK) s = tt_store_write(store, "/valid", t->first, t->count, l->valid);
-    if (s == TT_OK && l->svd.dims > 0) s = write_embedding(l, store);
+    if (s == TT_OK && l->embedding.cols > 0) s = write_embedding(l, store);
     return tt_agree(l->comm, s);
 }
 
@@ -206,6 +211,17 @@ static tt_status embed(lyrics *l, int64_t wanted, uint64_t seed, const char *out
     return explain(l);
 }
 
+/* Vectors that were made elsewhere: who has one is valid, whatever its words are. Collective. */
+static tt_status take_foreign(lyrics *l, const char *spec, tt_store *manifest)
+{
+    TT_TRY(foreign_embedding(l->comm, spec, manifest, &l->embedding));
+    memcpy(l->valid, l->embedding.valid, (size_t)l->tfidf.count);
+    l->n_valid = l->embedding.n_valid;
+    tt_info("lyrics: %s has vectors of %lld of %lld tracks, %lld dimensions", spec, (long long)l->n_valid,
+            (long long)l->tfidf.tracks, (long long)l->embedding.cols);
+    return TT_OK;
+}
+
 static void say(const lyrics *l)
 {
     const tt_tfidf *t = &l->tfidf;
@@ -250,7 +266,9 @@ tt_status tt_lyrics(const tt_comm *comm, const tt_lyrics_params *params, const t
     if (s == TT_OK) s = mark_valid(&l);
     if (s == TT_OK) say(&l);
     tt_phase(&phases, "embedding");
-    if (s == TT_OK) s = embed(&l, params->embedding_dims, provenance->seed, output);
+    bool foreign = strcmp(params->embedding_file, "none") != 0;
+    if (s == TT_OK && foreign) s = take_foreign(&l, params->embedding_file, in);
+    if (s == TT_OK && !foreign) s = embed(&l, params->embedding_dims, provenance->seed, output);
     tt_phase(&phases, "write");
     if (s == TT_OK) s = publish(&l, provenance, &phases, output);
     tt_store_close(in);
@@ -260,4 +278,13 @@ tt_status tt_lyrics(const tt_comm *comm, const tt_lyrics_params *params, const t
     free(l.variance);
     free(l.valid);
     return s;
+}
+
+int tt_lyrics_files(const tt_lyrics_params *params, const char *file[TT_LYRICS_FILES])
+{
+    int n = 0;
+    if (strcmp(params->embedding_file, "none") != 0) file[n++] = params->embedding_file;
+    if (strcmp(params->stop_words, "none") != 0 && strcmp(params->stop_words, "lists") != 0)
+        file[n++] = params->stop_words;
+    return n;
 }

@@ -49,6 +49,39 @@ static tt_status add_settings(const tt_config *config, const char *prefixes, tt_
     return TT_OK;
 }
 
+/* A file of another maker is known by its size and time. */
+static tt_status identify_file(const char *path, char **hash)
+{
+    struct stat st;
+    *hash = NULL;
+    if (stat(path, &st) != 0) return tt_fail_errno("open", path);
+    if (!S_ISDIR(st.st_mode)) TT_TRY(stored_fingerprint(path, hash));
+    if (*hash) return TT_OK;
+    tt_hash h = tt_hash_start();
+    char text[TT_HASH_TEXT];
+    tt_hash_i64(&h, st.st_size);
+    tt_hash_i64(&h, st.st_mtim.tv_sec);
+    tt_hash_i64(&h, st.st_mtim.tv_nsec);
+    tt_hash_print(&h, text);
+    return tt_copy_text(text, hash);
+}
+
+static tt_status identify_specs(const char *const *specs, int n_specs, tt_hash *h, origin *o)
+{
+    for (int i = 0; i < n_specs; i++) {
+        char *file, *dataset, *hash;
+        TT_TRY(tt_store_split(specs[i], "", &file, &dataset));
+        tt_hash_text(h, dataset);
+        tt_status s = identify_file(file, &hash);
+        if (s == TT_OK) add_input(o, h, specs[i], hash);
+        free(hash);
+        free(file);
+        free(dataset);
+        TT_TRY(s);
+    }
+    return TT_OK;
+}
+
 /* Rank 0's part of origin_of(): the stored fingerprints of the inputs. */
 static tt_status add_inputs(const run_context *run, const stage *st, tt_hash *h, origin *o)
 {
@@ -64,7 +97,9 @@ static tt_status add_inputs(const run_context *run, const stage *st, tt_hash *h,
         add_input(o, h, base_name(path), hash);
         free(hash);
     }
-    return TT_OK;
+    if (st->output != FILE_LYRICS) return TT_OK;
+    const char *file[TT_LYRICS_FILES]; /* that settings name */
+    return identify_specs(file, tt_lyrics_files(&run->config->lyrics, file), h, o);
 }
 
 static tt_status origin_of(const run_context *run, const stage *st, origin *o)
@@ -160,39 +195,6 @@ tt_status tt_pipeline_run(const tt_comm *comm, const tt_config *config, const tt
     free_paths(&run);
     rundir_close(dir);
     return s;
-}
-
-/* A file of another maker is known by its size and time. */
-static tt_status identify_file(const char *path, char **hash)
-{
-    struct stat st;
-    *hash = NULL;
-    if (stat(path, &st) != 0) return tt_fail_errno("open", path);
-    if (!S_ISDIR(st.st_mode)) TT_TRY(stored_fingerprint(path, hash));
-    if (*hash) return TT_OK;
-    tt_hash h = tt_hash_start();
-    char text[TT_HASH_TEXT];
-    tt_hash_i64(&h, st.st_size);
-    tt_hash_i64(&h, st.st_mtim.tv_sec);
-    tt_hash_i64(&h, st.st_mtim.tv_nsec);
-    tt_hash_print(&h, text);
-    return tt_copy_text(text, hash);
-}
-
-static tt_status identify_specs(const char *const *specs, int n_specs, tt_hash *h, origin *o)
-{
-    for (int i = 0; i < n_specs; i++) {
-        char *file, *dataset, *hash;
-        TT_TRY(tt_store_split(specs[i], "", &file, &dataset));
-        tt_hash_text(h, dataset);
-        tt_status s = identify_file(file, &hash);
-        if (s == TT_OK) add_input(o, h, specs[i], hash);
-        free(hash);
-        free(file);
-        free(dataset);
-        TT_TRY(s);
-    }
-    return TT_OK;
 }
 
 tt_status tt_provenance_of(const tt_comm *comm, const tt_config *config, const char *stage_name,
