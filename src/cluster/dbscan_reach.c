@@ -78,7 +78,7 @@ void cells_near(const block *a, const block *b, int64_t cols, float high, unsign
     } while (0)
 
 /* ROWS rows of a, at a[r], against the CELL rows of b; b and `out` are aligned to the lanes. */
-TT_KERNEL static void squares(const float *const a[ROWS], const float *b, int64_t cols, float *out)
+TT_KERNEL static void reach_squares(const float *const a[ROWS], const float *b, int64_t cols, float *out)
 {
     lanes low0 = {0}, low1 = {0}, low2 = {0}, low3 = {0};
     lanes high0 = {0}, high1 = {0}, high2 = {0}, high3 = {0};
@@ -108,7 +108,7 @@ void cell_squares(const block *a, const int *row, int n, const block *b, int cel
     for (int i = 0; i < n; i += ROWS) {
         const float *from[ROWS];
         for (int r = 0; r < ROWS; r++) from[r] = row_of(a, row[i + r < n ? i + r : n - 1], cols);
-        squares(from, to, cols, out + (ptrdiff_t)i * CELL);
+        reach_squares(from, to, cols, out + (ptrdiff_t)i * CELL);
     }
 }
 

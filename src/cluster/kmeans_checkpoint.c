@@ -59,7 +59,7 @@ static tt_status read_all(kmeans *m, tt_store *store)
 
 static tt_status take_up(kmeans *m, const char *path)
 {
-    tt_column column;
+    tt_column column = {0};
     tt_store *store = NULL;
     bool found = false;
     tt_status s = tt_store_open(m->points->x->comm, path, &store);

@@ -27,6 +27,17 @@ static tt_status write_tree(const workshop *w, const task *t, const tt_matrix *x
     return task_write(w, t, "leaf_size", 0, tree->leaves, tree->leaf_size);
 }
 
+/* As many clusters as are asked for, or as there are leaves: a run over few rows must not end at a default.
+ */
+static int64_t clusters_of(const tt_agglomerative_params *params, const task *t, const tt_matrix *x)
+{
+    int64_t leaves = t->column[2].dims[0];
+    if (params->k <= leaves || leaves == 0) return params->k;
+    tt_warn("cluster.agglomerative.k is %lld but %s has only %lld rows to join: each is a cluster of its own",
+            (long long)params->k, x->name, (long long)leaves);
+    return leaves;
+}
+
 static tt_status make(const workshop *w, const task *t, const tt_matrix *x)
 {
     tt_agglomerative tree;
@@ -40,6 +51,7 @@ static tt_status make(const workshop *w, const task *t, const tt_matrix *x)
         !tt_metric_parse(w->params->agglomerative.metric, &params.metric))
         return tt_fail(TT_ERR_CONFIG, "cluster.agglomerative: linkage %s of metric %s is not known",
                        w->params->agglomerative.linkage, w->params->agglomerative.metric);
+    params.k = clusters_of(&params, t, x);
     TT_TRY(tt_agglomerative_fit(x, &params, w->provenance->seed, &tree));
     tt_info("agglomerative clustering of %s: %lld rows, %s linkage, %lld clusters", x->name,
             (long long)x->n_valid, w->params->agglomerative.linkage, (long long)tree.clusters);
