@@ -35,8 +35,8 @@ typedef struct kmeans_span {
  * Bounds are kept as they were when a row was measured, plus (or less) the way that centres had gone by then:
  * what centres go since is taken off when a bound is looked at, so that no iteration writes all bounds.
  *
- * While bounds leave out less than half of the work, every row is measured against all centres and none are
- * kept: that runs at nearly the speed of a GEMM. Labels do not depend on it. */
+ * While bounds leave out less than three quarters of the work, every row is measured against all centres and
+ * none are kept: that runs at nearly the speed of a GEMM. Labels do not depend on it. */
 typedef struct kmeans {
     const tt_points *points;
     int k;

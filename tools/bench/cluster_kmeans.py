@@ -1,5 +1,8 @@
-"""k-means beside scikit-learn's Lloyd, the same number of iterations, on blobs and on noise."""
-from peer import Table, need, phases, timed, write
+"""k-means beside scikit-learn's Lloyd, the same number of iterations, on blobs and on noise; one rank beside two; LARGE=1: growth
+with the number of rows, and peak memory."""
+import os
+
+from peer import Table, need, pair, phases, timed, told, tutti, write
 
 need("sklearn", "h5py")
 import h5py
@@ -7,16 +10,45 @@ import numpy as np
 from sklearn.cluster import KMeans
 
 rng = np.random.default_rng(1)
-centres = rng.normal(0, 4, (64, 32))
-sets = {"blobs": centres[rng.integers(0, 64, 200000)] + rng.normal(0, 1, (200000, 32)), "noise": rng.normal(0, 1, (200000, 32))}
+centres = rng.normal(0, 4, (64, 32)).astype("f4")
+
+
+def noise(n):
+    return rng.standard_normal((n, 32), "f4")
+
+
+def blobs(n):
+    return centres[rng.integers(0, 64, n)] + noise(n)
+
+
+def command(file, iterations=50):
+    return ["cluster", "--input", file + ":/x", "--method", "kmeans", "--k", 64, "--n-init", 1, "--max-iter", iterations, "--tol", 0]
+
+
+def peer(x):
+    seconds, fit = timed(lambda: KMeans(64, n_init=1, max_iter=50, tol=0, algorithm="lloyd", random_state=1).fit(x))
+    inertia.append(fit.inertia_)
+    return seconds
+
 
 table = Table("k-means", "scikit-learn")
-for name, x in sets.items():
-    x = x.astype("f4")
-    file, out = write(name + ".h5", x=x), name + ".clusters.h5"
-    ours = phases(out, "kmeans", "cluster", "--input", file + ":/x", "--method", "kmeans", "--k", 64, "--n-init", 1, "--max-iter", 50,
-                  "--tol", 0)
-    peer, fit = timed(lambda: KMeans(64, n_init=1, max_iter=50, tol=0, algorithm="lloyd", random_state=1).fit(x))
+for make in (blobs, noise):
+    x, inertia = make(200000), []
+    file, out = write("x.h5", x=x), "clusters.h5"
+    ours, theirs = pair(lambda: phases(out, "kmeans", *command(file)), lambda: peer(x))
     with h5py.File(out) as f:
-        inertia = f["/kmeans/inertia"][0] / fit.inertia_
-    table.row("200,000 x 32, k = 64, " + name, ours, peer, aim=6, note=f"inertia {inertia:.4f} of the peer's")
+        table.row("200,000 x 32, k = 64, " + make.__name__, ours, theirs, aim=6,
+                  note=f"inertia {f['/kmeans/inertia'][0] / inertia[0]:.4f} of the peer's")
+
+table = Table("k-means on two ranks", "one rank")
+file = write("x.h5", x=noise(1000000))
+ours, one = pair(lambda: phases("two.h5", "kmeans", *command(file, 30), ranks=2), lambda: phases("one.h5", "kmeans", *command(file, 30)))
+table.row("1,000,000 x 32, k = 64, noise", ours, one, aim=1.9)
+
+if os.environ.get("LARGE"):
+    print(f"\n{'k-means, k = 64, 30 iterations, blobs':46} {'tutti, s':>9} {'peak, MB':>10} {'rows, MB':>10}", flush=True)
+    for n in (10000, 100000, 1000000, 10000000):
+        file = write("x.h5", x=blobs(n))
+        memory = tutti(*command(file, 30), "--output", "large.h5")
+        print(f"{n:>12,} x 32 {'':28} {told('large.h5', 'kmeans'):9.3f} {memory:10.0f} {n * 128 / 2**20:10.0f}", flush=True)
+        os.remove("large.h5")

@@ -17,6 +17,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 TUTTI = os.environ.get("TUTTI", "tutti")
@@ -39,23 +40,35 @@ def write(path, **datasets):
     return path
 
 
-def tutti(*words):
-    """Run a command of tutti; what it says shows only if it fails."""
-    done = subprocess.run([TUTTI, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode != 0:
-        sys.exit(f"tutti {' '.join(map(str, words))}: exit status {done.returncode}\n{done.stdout}")
+def tutti(*words, ranks=1):
+    """Run a command of tutti; what it says shows only if it fails. Returns the peak memory in MB of one rank (of more it is
+    not known)."""
+    start = [] if ranks == 1 else ["mpirun", "-q", "-n", str(ranks)]
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen([*start, TUTTI, *map(str, words)], stdout=log, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            log.seek(0)
+            sys.exit(f"tutti {' '.join(map(str, words))}: exit status {process.returncode}\n{log.read()}")
+    return usage.ru_maxrss / 1024
 
 
-def phases(output, names, *words):
+def phases(output, names, *words, ranks=1):
     """Run `tutti WORDS... --output OUTPUT` and return the wall seconds of its phases `names` ("a+b"), as the output's
     attributes tell them: start-up is not in them. "*" stands for all phases."""
-    import h5py
     if os.path.exists(output):
         os.remove(output)
-    tutti(*words, "--output", output)
+    tutti(*words, "--output", output, ranks=ranks)
+    return told(output, names)
+
+
+def told(output, names):
+    """The wall seconds that an output tells of its phases `names`."""
+    import h5py
     with h5py.File(output) as f:
-        told = {k[len("seconds_"):]: float(v) for k, v in f.attrs.items() if k.startswith("seconds_")}
-    return sum(told.values()) if names == "*" else sum(told[n] for n in names.split("+"))
+        seconds = {k[len("seconds_"):]: float(v) for k, v in f.attrs.items() if k.startswith("seconds_")}
+    return sum(seconds.values()) if names == "*" else sum(seconds[n] for n in names.split("+"))
 
 
 def timed(work):
