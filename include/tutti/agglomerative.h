@@ -15,7 +15,7 @@ typedef struct tt_agglomerative_params {
     double distance_threshold; /**< merges of at most this height are kept, as SciPy's fcluster; for k 0 */
     int64_t presample;      /**< 0: every valid row is a leaf; N: the centroids of N k-means clusters are */
     int64_t memory_limit;   /**< bytes that the matrix of TT_COMPLETE and TT_AVERAGE may take on one
-                               machine; 0: what it has available */
+                               machine; 0: nine tenths of tt_memory_available() */
     const char *checkpoint; /**< path of the file that a stopped run leaves and the next goes on from;
                                NULL: none is written */
     const tt_provenance *provenance; /**< of the run; its fingerprint marks the checkpoint; NULL if that is */
@@ -46,6 +46,8 @@ const char *tt_linkage_name(tt_linkage linkage);
  *
  * Memory per rank: O(n d / P + n) for TT_WARD and TT_SINGLE; 4 n^2 / P bytes more for the others. The latter
  * is estimated and said before it starts.
+ * A checkpoint has the merges and nearest neighbours; the matrix is not in it: it is filled again, which is a
+ * few per cent of the time, and a run that stops before that is done leaves no checkpoint.
  *  @param seed  of the micro-clusters; not used without presample. Collective.
  *  @return TT_OK, TT_ERR_INPUT (no valid rows, k above the leaves, a row of zeros under TT_COSINE),
  * TT_ERR_CONFIG (a setting out of range, a tree that does not fit in memory), TT_ERR_MEMORY, TT_ERR_IO (the
@@ -55,9 +57,6 @@ tt_status tt_agglomerative_fit(const tt_matrix *x, const tt_agglomerative_params
                                tt_agglomerative *out);
 
 void tt_agglomerative_free(tt_agglomerative *tree);
-
-/** Bytes that tt_agglomerative_fit() will take on this rank beside the matrix. Not collective. */
-double tt_agglomerative_memory(const tt_matrix *x, const tt_agglomerative_params *params);
 
 /** Remove a checkpoint, and a half-written one: the run that wrote it has published its result. Collective.
  */

@@ -22,4 +22,9 @@ tt_status tt_copy_text(const char *text, char **out);
 /** printf into a new string. Free with free(). @return TT_OK or TT_ERR_MEMORY */
 __attribute__((format(printf, 2, 3))) tt_status tt_format(char **out, const char *format, ...);
 
+/** Bytes that this machine can still give to this process: what Linux says is available, and not above the
+ * limits of the control groups that it runs in (those of a batch job, of a container; both generations).
+ *  @return 0 if nothing tells */
+double tt_memory_available(void);
+
 #endif

@@ -198,19 +198,28 @@ static int32_t limit_key(const hit *list, int k, double own_size)
     double value = list[k - 1].value / own_size * raise_limit;
     float limit = value < 3e38 ? (float)value : INFINITY;
     int32_t key;
-    limit = nextafterf(limit, INFINITY);
     memcpy(&key, &limit, sizeof key);
+    key += key < 0x7f800000; /* the next float */
     return list[k - 1].id < 0 ? INT32_MAX - 1 : key;
 }
 
-/* Go through a row of a tile that holds a point within the limit. */
+static int least_group(const int32_t *least)
+{
+    int at = 0;
+    for (int g = 1; g < GROUPS; g++)
+        if (least[g] < least[at]) at = g;
+    return at;
+}
+
+/* Go through a row of a tile that holds a point within the limit, from the group with the nearest on: where
+ * rows lie in the order of a line, every point of a tile is nearer than those before it. */
 static void take_row(const nearest_set *s, const tile_row *r, int64_t first, const double *point, double size,
                      int k, hit *list)
 {
     int32_t keys[WIDTH], least[GROUPS], limit = limit_key(list, k, size);
     write_bounds(r, s->weighted, keys, least);
-    for (int g = 0; g < GROUPS; g++) {
-        if (least[g] > limit) continue;
+    for (int g = least_group(least); least[g] <= limit; g = least_group(least)) {
+        least[g] = INT32_MAX; /* above any limit */
         for (int j = g * GROUP; j < (g + 1) * GROUP; j++) {
             int64_t slot = first + j;
             if (keys[j] > limit || s->id[slot] < 0) continue;

@@ -14,7 +14,6 @@
 #include <float.h>
 #include <limits.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -245,20 +244,6 @@ double tree_matrix_bytes(int64_t points)
     return 4.0 * (double)points * (double)points;
 }
 
-/* Bytes that this machine could give, by /proc/meminfo; 0 if it does not say. */
-static double available_memory(void)
-{
-    FILE *f = fopen("/proc/meminfo", "r");
-    char line[128];
-    double kib = 0;
-    while (f && kib == 0 && fgets(line, sizeof line, f)) {
-        static const char word[] = "MemAvailable:";
-        if (strncmp(line, word, sizeof word - 1) == 0) kib = strtod(line + sizeof word - 1, NULL);
-    }
-    if (f) fclose(f);
-    return kib * 1024;
-}
-
 /* Whether the rows of all ranks of this machine fit. Collective. */
 static tt_status check_memory(const tree_job *job)
 {
@@ -268,7 +253,7 @@ static tt_status check_memory(const tree_job *job)
     MPI_Comm_split_type(x->comm->mpi, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
     MPI_Allreduce(&mine, &here, 1, MPI_DOUBLE, MPI_SUM, machine);
     MPI_Comm_free(&machine);
-    if (limit <= 0) limit = memory_share * available_memory();
+    if (limit <= 0) limit = memory_share * tt_memory_available();
     if (limit <= 0 || here <= limit) return TT_OK;
     return tt_fail(
         TT_ERR_CONFIG,

@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 static void test_messages(void **state)
 {
@@ -148,10 +149,17 @@ static void test_halves(void **state)
     assert_true(all[1024] == from_bits(0x38800000u) && all[2047] == from_bits(0x38ffe000u));
 }
 
+static void test_memory_available(void **state)
+{
+    (void)state;
+    double all = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    assert_true(tt_memory_available() > 0 && tt_memory_available() <= all);
+}
+
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_messages),         cmocka_unit_test(test_exit_codes),
     cmocka_unit_test(test_allocation),       cmocka_unit_test(test_hash_frames_fields),
     cmocka_unit_test(test_seconds_in_words), cmocka_unit_test(test_phases_add_up),
-    cmocka_unit_test(test_halves),
+    cmocka_unit_test(test_halves),           cmocka_unit_test(test_memory_available),
 };
 TT_TEST_MAIN(cases)
