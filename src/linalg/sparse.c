@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LANES = 8 };
+typedef float float_lanes
+    __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
+typedef double wide_lanes __attribute__((vector_size(LANES * sizeof(double))));
+typedef uint64_t bit_lanes __attribute__((vector_size(LANES * sizeof(uint64_t)), may_alias));
+
 struct sparse_product {
     const tt_sparse *a;
     int64_t *begin; /* [cols + 1] of the transpose of this rank's rows */
@@ -138,15 +144,19 @@ TT_KERNEL static void multiply_columns(int64_t columns, const int64_t *begin, co
     uint64_t high;
     memcpy(&high, &magic, sizeof high);
     for (int64_t c = 0; c < columns; c++) {
-        uint64_t sum[PANEL];
+        _Alignas(64) uint64_t sum[PANEL];
         for (int j = 0; j < PANEL; j++) sum[j] = -high * (uint64_t)(begin[c + 1] - begin[c]);
         for (int64_t k = begin[c]; k < begin[c + 1]; k++) {
             const float *from = y + (int64_t)row[k] * PANEL;
-            double a = (double)value[k], rounded[PANEL];
-            uint64_t bits[PANEL];
-            for (int j = 0; j < PANEL; j++) rounded[j] = a * (double)from[j] + magic;
-            memcpy(bits, rounded, sizeof bits);
-            for (int j = 0; j < PANEL; j++) sum[j] += bits[j];
+            for (int j = 0; j < PANEL; j += LANES) {
+                union {
+                    wide_lanes rounded;
+                    bit_lanes bits;
+                } lanes = {.rounded = (double)value[k] * __builtin_convertvector(
+                                                             *(const float_lanes *)(from + j), wide_lanes) +
+                                      magic};
+                *(bit_lanes *)(sum + j) += lanes.bits;
+            }
         }
         for (int j = 0; j < PANEL; j++) z[c * PANEL + j] = sum[j];
     }

@@ -1,25 +1,21 @@
 #include "tutti/svd.h"
 
 #include "eigen.h"
-#include "linalg/blas.h"
-#include "sparse.h"
+#include "panels.h"
 
 #include "tutti/memory.h"
 #include "tutti/random.h"
 #include "tutti/signal.h"
 #include "tutti/sum.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    BLOCK = PANEL,   /* vectors that the basis grows by */
-    GROUP = 256,     /* vectors of the basis that a matrix product takes at once */
-    GROUPS_MAX = 16, /* the basis holds 4096 vectors at most */
-    BASIS_PER_VALUE = 10,
-    CHECKS = 8, /* the values are looked at when the basis has grown by an eighth */
+    PANELS_MAX = 256,     /* the basis holds 4096 vectors at most */
+    BASIS_PER_VALUE = 10, /* and this many for each value wanted */
+    CHECKS = 8,           /* the values are looked at when the basis has grown by an eighth */
 };
 
 static const double settled = 5e-5;  /* change of the values that ends the search */
@@ -27,73 +23,65 @@ static const double no_value = 1e-3; /* of the largest value: float32 tells no s
 static const double spent = 1e-6; /* of the largest that A'A does to a vector: a direction that is not new */
 static const double again = 0.5;  /* a vector made orthonormal a second time has length 1 already */
 
-/* An orthonormal basis, distributed by the columns of A. */
+/* An orthonormal basis, distributed by the columns of A, in panels of PANEL vectors; what a panel lacks is
+ * zeros. */
 typedef struct basis {
     const tt_comm *comm;
     sparse_product *product;
-    int64_t rows, padded, first; /* rows of the vectors on this rank; up to whole blocks of TT_BLOCK_ROWS */
-    double *group[GROUPS_MAX];   /* [padded, GROUP] */
-    int64_t n, most;             /* vectors; how many there may be */
-    double *block, *before; /* [padded, BLOCK] the newest vectors, and those before them; zeros if fewer */
-    int64_t block_at, before_at; /* which of the basis the first of them is */
-    double *next;                /* [padded, BLOCK] A'A times them */
-    double *h;                   /* [most, most] the basis' view of A'A, row-major, upper triangle */
-    double *part;                /* [GROUPS_MAX * GROUP + BLOCK, BLOCK] products of the basis with a block */
-    float *panel;                /* [rows, PANEL] */
-    double *panel_out;           /* [rows, PANEL] */
-    double largest;              /* length of what A'A makes of a vector of length 1, so far */
+    int64_t rows, padded, first;   /* rows of the vectors on this rank; up to whole blocks of TT_BLOCK_ROWS */
+    double *panel[PANELS_MAX];     /* [padded, PANEL] */
+    int panels, most;              /* how many there are, and may be */
+    int64_t vectors, vectors_most; /* that are not zeros */
+    double *next;                  /* [padded, PANEL] A'A times the newest panel, then the panel to come */
+    double *turned;                /* [padded, PANEL] */
+    double *h;                     /* [order, order] the basis' view of A'A, row-major, upper triangle */
+    int64_t order;                 /* most * PANEL */
+    double *part, *now; /* [order, PANEL] products of the basis with `next`: all, and those of one pass */
+    float *narrow;      /* [rows, PANEL] */
+    double largest;     /* length of what A'A makes of a vector of length 1, so far */
 } basis;
 
 static void free_basis(basis *b)
 {
     sparse_free(b->product);
-    for (int g = 0; g < GROUPS_MAX; g++) free(b->group[g]);
-    free(b->block);
-    free(b->before);
+    for (int p = 0; p < PANELS_MAX; p++) free(b->panel[p]);
     free(b->next);
+    free(b->turned);
     free(b->h);
     free(b->part);
-    free(b->panel);
-    free(b->panel_out);
+    free(b->now);
+    free(b->narrow);
 }
 
 static tt_status allocate(basis *b)
 {
-    TT_TRY(blas_prepare());
-    TT_TRY(tt_alloc(b->padded * BLOCK, sizeof *b->block, "singular vectors", &b->block));
-    TT_TRY(tt_alloc(b->padded * BLOCK, sizeof *b->before, "singular vectors", &b->before));
-    TT_TRY(tt_alloc(b->padded * BLOCK, sizeof *b->next, "singular vectors", &b->next));
-    TT_TRY(tt_alloc(b->most * b->most, sizeof *b->h, "singular values", &b->h));
-    TT_TRY(tt_alloc((GROUPS_MAX * GROUP + BLOCK) * BLOCK, sizeof *b->part, "singular vectors", &b->part));
-    TT_TRY(tt_alloc(b->rows * PANEL, sizeof *b->panel, "singular vectors", &b->panel));
-    return tt_alloc(b->rows * PANEL, sizeof *b->panel_out, "singular vectors", &b->panel_out);
+    TT_TRY(tt_alloc(b->padded * PANEL, sizeof *b->next, "singular vectors", &b->next));
+    TT_TRY(tt_alloc(b->padded * PANEL, sizeof *b->turned, "singular vectors", &b->turned));
+    TT_TRY(tt_alloc(b->order * b->order, sizeof *b->h, "singular values", &b->h));
+    TT_TRY(tt_alloc(b->order * PANEL, sizeof *b->part, "singular vectors", &b->part));
+    TT_TRY(tt_alloc(b->order * PANEL, sizeof *b->now, "singular vectors", &b->now));
+    return tt_alloc(b->rows * PANEL, sizeof *b->narrow, "singular vectors", &b->narrow);
 }
 
-/* next = A'A block. Collective. */
-static void apply(basis *b)
+/* next = A'A x, for x [padded, PANEL]. Collective. */
+static void apply(basis *b, const double *x)
 {
-    for (int p = 0; p < BLOCK; p += PANEL) {
-        for (int64_t i = 0; i < b->rows; i++)
-            for (int j = 0; j < PANEL; j++) b->panel[i * PANEL + j] = (float)b->block[i * BLOCK + p + j];
-        sparse_forward(b->product, b->panel);
-        sparse_backward(b->product, b->panel_out);
-        for (int64_t i = 0; i < b->rows; i++)
-            memcpy(b->next + i * BLOCK + p, b->panel_out + i * PANEL, PANEL * sizeof *b->next);
-    }
+    for (int64_t i = 0; i < b->rows * PANEL; i++) b->narrow[i] = (float)x[i];
+    sparse_forward(b->product, b->narrow);
+    sparse_backward(b->product, b->next);
 }
 
-/* out [width, BLOCK] = x' y, with x [padded, width], by sums over blocks of rows. Collective. */
-static tt_status inner(const basis *b, const double *x, int width, const double *y, double *out)
+/* out [n, PANEL, PANEL] = products of n panels with `next`, by sums over blocks of rows. Collective. */
+static tt_status inner(const basis *b, double *const *panel, int n, double *out)
 {
     tt_blocksum *sum = NULL;
-    tt_status s = tt_blocksum_new((int64_t)width * BLOCK, b->first / TT_BLOCK_ROWS, &sum);
+    tt_status s = tt_blocksum_new((int64_t)n * PANEL_SQUARE, b->first / TT_BLOCK_ROWS, &sum);
     for (int64_t i = 0; s == TT_OK && i < b->padded; i += TT_BLOCK_ROWS) {
         double *to = tt_blocksum_room(sum);
         if (!to) s = TT_ERR_MEMORY;
-        if (s != TT_OK) break;
-        cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, width, BLOCK, TT_BLOCK_ROWS, 1.0, x + i * width,
-                    width, y + i * BLOCK, BLOCK, 0.0, to, BLOCK);
-        tt_blocksum_commit(sum);
+        for (int p = 0; s == TT_OK && p < n; p++)
+            panel_inner(TT_BLOCK_ROWS, panel[p] + i * PANEL, b->next + i * PANEL, to + p * PANEL_SQUARE);
+        if (s == TT_OK) tt_blocksum_commit(sum);
     }
     s = tt_agree(b->comm, s);
     if (s == TT_OK) s = tt_blocksum_finish(sum, b->comm, TT_OK, out);
@@ -101,68 +89,61 @@ static tt_status inner(const basis *b, const double *x, int width, const double 
     return s;
 }
 
-/* Take from `next` what lies along x [padded, width], vectors of the basis from the at-th; part += what that
- * was. Collective. */
-static tt_status project_on(const basis *b, const double *x, int width, int64_t at)
+/* Take from `next` what lies along panels [from, panels); part += what that was. Collective. */
+static tt_status project_on(basis *b, int from)
 {
-    double *now;
-    TT_TRY(tt_agree(b->comm, tt_alloc((int64_t)width * BLOCK, sizeof *now, "singular vectors", &now)));
-    tt_status s = inner(b, x, width, b->next, now);
-    for (int64_t i = 0; s == TT_OK && i < b->padded; i += TT_BLOCK_ROWS)
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, TT_BLOCK_ROWS, BLOCK, width, -1.0,
-                    x + i * width, width, now, BLOCK, 1.0, b->next + i * BLOCK, BLOCK);
-    for (int64_t i = 0; s == TT_OK && i < (int64_t)width * BLOCK; i++) b->part[at * BLOCK + i] += now[i];
-    free(now);
-    return s;
-}
-
-/* Take from `next` what lies along the basis, the newest blocks first: but for rounding there is nothing
- * along the others (Lanczos), so that this is orthogonalising twice, which is enough (Parlett 1980).
- * Collective. */
-static tt_status project(const basis *b)
-{
-    memset(b->part, 0, sizeof *b->part * (GROUPS_MAX * GROUP + BLOCK) * BLOCK);
-    TT_TRY(project_on(b, b->block, BLOCK, b->block_at));
-    TT_TRY(project_on(b, b->before, BLOCK, b->before_at));
-    for (int64_t g = 0; g * GROUP < b->n; g++) TT_TRY(project_on(b, b->group[g], GROUP, g * GROUP));
+    int n = b->panels - from;
+    TT_TRY(inner(b, b->panel + from, n, b->now));
+    double *part = b->part + from * PANEL_SQUARE;
+    for (int64_t i = 0; i < (int64_t)n * PANEL_SQUARE; i++) {
+        part[i] += b->now[i];
+        b->now[i] = -b->now[i];
+    }
+    for (int64_t i = 0; i < b->padded; i += TT_BLOCK_ROWS)
+        for (int p = 0; p < n; p++)
+            panel_add(TT_BLOCK_ROWS, b->panel[from + p] + i * PANEL, b->now + p * PANEL_SQUARE,
+                      b->next + i * PANEL);
     return TT_OK;
 }
 
-/* next = next T, T [BLOCK, BLOCK] */
-static void turn(const basis *b, const double *t)
+/* Take from `next` what lies along the basis, the two newest panels first: but for rounding there is nothing
+ * along the others (Lanczos), so that this is orthogonalising twice, which is enough (Parlett 1980).
+ * Collective. */
+static tt_status project(basis *b)
 {
-    for (int64_t i = 0; i < b->padded; i += TT_BLOCK_ROWS) {
-        double rows[TT_BLOCK_ROWS * BLOCK];
-        memcpy(rows, b->next + i * BLOCK, sizeof rows);
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, TT_BLOCK_ROWS, BLOCK, BLOCK, 1.0, rows, BLOCK,
-                    t, BLOCK, 0.0, b->next + i * BLOCK, BLOCK);
-    }
+    memset(b->part, 0, (size_t)(b->order * PANEL) * sizeof *b->part);
+    TT_TRY(project_on(b, b->panels > 2 ? b->panels - 2 : 0));
+    return project_on(b, 0);
 }
 
 /* Make the vectors of `next` orthonormal: the eigenvectors of their Gram matrix, scaled (SVQB: Stathopoulos,
  * Wu 2002). *kept of them were longer than `floor`, or than that share of the longest; the others become 0.
  * Collective. */
-static tt_status orthonormalise(const basis *b, double floor, bool share, int *kept)
+static tt_status orthonormalise(basis *b, double floor, bool share, int *kept)
 {
-    double gram[BLOCK * BLOCK], values[BLOCK], vectors[BLOCK * BLOCK], t[BLOCK * BLOCK] = {0};
-    TT_TRY(inner(b, b->next, BLOCK, b->next, gram));
-    TT_TRY(eigen_symmetric(b->comm, BLOCK, gram, BLOCK, values, vectors));
+    double gram[PANEL_SQUARE], values[PANEL], vectors[PANEL_SQUARE], t[PANEL_SQUARE] = {0};
+    TT_TRY(inner(b, &b->next, 1, gram));
+    TT_TRY(eigen_symmetric(b->comm, PANEL, gram, PANEL, values, vectors));
     if (share) floor *= sqrt(fmax(values[0], 0));
     *kept = 0;
-    while (*kept < BLOCK && values[*kept] > floor * floor) ++*kept;
+    while (*kept < PANEL && values[*kept] > floor * floor) ++*kept;
     for (int j = 0; j < *kept; j++)
-        for (int i = 0; i < BLOCK; i++) t[i * BLOCK + j] = vectors[j * BLOCK + i] / sqrt(values[j]);
-    turn(b, t);
+        for (int i = 0; i < PANEL; i++) t[i * PANEL + j] = vectors[j * PANEL + i] / sqrt(values[j]);
+    memset(b->turned, 0, (size_t)(b->padded * PANEL) * sizeof *b->turned);
+    panel_add(b->padded, b->next, t, b->turned);
+    double *turned = b->turned;
+    b->turned = b->next;
+    b->next = turned;
     return TT_OK;
 }
 
-/* Write down what A'A does to the newest vectors of the basis, and how much at most. */
+/* Write down what A'A does to the newest panel, and how much at most. */
 static void note(basis *b)
 {
-    int64_t from = b->block_at;
-    for (int64_t j = 0; from + j < b->n; j++) {
-        for (int64_t i = 0; i <= from + j; i++) b->h[i * b->most + from + j] = b->part[i * BLOCK + j];
-        b->largest = fmax(b->largest, b->part[(from + j) * BLOCK + j]);
+    int64_t from = (int64_t)(b->panels - 1) * PANEL;
+    for (int64_t j = 0; j < PANEL; j++) {
+        for (int64_t i = 0; i <= from + j; i++) b->h[i * b->order + from + j] = b->part[i * PANEL + j];
+        b->largest = fmax(b->largest, b->part[(from + j) * PANEL + j]);
     }
 }
 
@@ -175,23 +156,16 @@ static tt_status renew(basis *b, int *kept)
     return orthonormalise(b, again, false, kept);
 }
 
-/* Add the first `kept` vectors of `next` to the basis, and make them the block. */
+/* Add `next`, whose first `kept` vectors are not zeros, to the basis. */
 static tt_status take(basis *b, int kept)
 {
-    for (int64_t j = b->n; j < b->n + kept; j++) {
-        double **group = &b->group[j / GROUP];
-        if (!*group) TT_TRY(tt_alloc(b->padded * GROUP, sizeof **group, "singular vectors", group));
-        for (int64_t i = 0; i < b->rows; i++)
-            (*group)[i * GROUP + j % GROUP] = b->next[i * BLOCK + (j - b->n)];
-    }
-    double *room = b->before;
-    b->before = b->block;
-    b->before_at = b->block_at;
-    b->block = memset(room, 0, (size_t)b->padded * BLOCK * sizeof *room);
-    b->block_at = b->n;
+    int64_t room = b->vectors_most - b->vectors;
+    TT_TRY(tt_alloc(b->padded * PANEL, sizeof *b->next, "singular vectors", &b->panel[b->panels]));
     for (int64_t i = 0; i < b->rows; i++)
-        memcpy(b->block + i * BLOCK, b->next + i * BLOCK, (size_t)kept * sizeof *b->block);
-    b->n += kept;
+        for (int j = 0; j < kept && j < room; j++)
+            b->panel[b->panels][i * PANEL + j] = b->next[i * PANEL + j];
+    b->panels++;
+    b->vectors += kept < room ? kept : room;
     return TT_OK;
 }
 
@@ -200,14 +174,12 @@ static tt_status start(basis *b, uint64_t seed, int *kept)
 {
     const tt_stream stream = {seed, TT_FOR_SKETCH, 0};
     for (int64_t i = 0; i < b->rows; i++) {
-        float row[BLOCK];
-        tt_random_normals(stream, (uint64_t)(b->first + i), BLOCK, row);
-        for (int j = 0; j < BLOCK; j++) b->next[i * BLOCK + j] = (double)row[j];
+        float row[PANEL];
+        tt_random_normals(stream, (uint64_t)(b->first + i), PANEL, row);
+        for (int j = 0; j < PANEL; j++) b->next[i * PANEL + j] = (double)row[j];
     }
     TT_TRY(orthonormalise(b, spent, true, kept));
-    memcpy(b->block, b->next, (size_t)b->padded * BLOCK * sizeof *b->block);
-    apply(b);
-    memset(b->block, 0, (size_t)b->padded * BLOCK * sizeof *b->block); /* no vectors of the basis */
+    apply(b, b->next);
     TT_TRY(orthonormalise(b, spent, true, kept));
     return *kept > 0 ? orthonormalise(b, again, false, kept) : TT_OK;
 }
@@ -217,11 +189,12 @@ static tt_status start(basis *b, uint64_t seed, int *kept)
 static tt_status view(const basis *b, int64_t dims, double *values, double *vectors)
 {
     double *h;
-    tt_status s = tt_alloc(b->n * b->n, sizeof *h, "singular values", &h);
-    for (int64_t i = 0; s == TT_OK && i < b->n; i++)
-        memcpy(h + i * b->n, b->h + i * b->most, (size_t)b->n * sizeof *h);
+    int64_t n = (int64_t)b->panels * PANEL;
+    tt_status s = tt_alloc(n * n, sizeof *h, "singular values", &h);
+    for (int64_t i = 0; s == TT_OK && i < n; i++)
+        memcpy(h + i * n, b->h + i * b->order, (size_t)n * sizeof *h);
     s = tt_agree(b->comm, s);
-    if (s == TT_OK) s = eigen_symmetric(b->comm, (int)b->n, h, (int)dims, values, vectors);
+    if (s == TT_OK) s = eigen_symmetric(b->comm, (int)n, h, (int)dims, values, vectors);
     free(h);
     for (int64_t j = 0; s == TT_OK && j < dims; j++) values[j] = sqrt(fmax(values[j], 0));
     return s;
@@ -237,7 +210,7 @@ static double largest_change(int64_t n, const double *before, const double *now)
 
 /* Enlarge the basis until the `dims` largest values settle. Collective.
  *  @param[out] values   [dims], those before them in [dims, 2 dims)
- *  @param[out] vectors  [dims, most] of which [out->dims, n] is used */
+ *  @param[out] vectors  [dims, order] of which [out->dims, panels * PANEL] is used */
 static tt_status search(basis *b, int64_t dims, uint64_t seed, double *values, double *vectors, tt_svd *out)
 {
     int kept;
@@ -245,46 +218,49 @@ static tt_status search(basis *b, int64_t dims, uint64_t seed, double *values, d
     out->change = INFINITY;
     TT_TRY(start(b, seed, &kept));
     while (kept > 0) {
-        if (kept > b->most - b->n) kept = (int)(b->most - b->n);
         TT_TRY(tt_agree(b->comm, take(b, kept)));
-        apply(b);
+        apply(b, b->panel[b->panels - 1]);
         TT_TRY(tt_stop_agree(b->comm));
         TT_TRY(renew(b, &kept));
-        if (b->n == b->most) kept = 0;
-        if (kept > 0 && b->n < due) continue;
-        out->dims = dims < b->n ? dims : b->n;
+        if (b->panels == b->most || b->vectors == b->vectors_most) kept = 0;
+        if (kept > 0 && b->vectors < due) continue;
+        out->dims = dims < b->vectors ? dims : b->vectors;
         memcpy(values + dims, values, (size_t)dims * sizeof *values);
         TT_TRY(view(b, out->dims, values, vectors));
         out->change = largest_change(out->dims, values + dims, values);
         if (out->change < settled) break;
-        due = b->n + b->n / CHECKS;
+        due = b->vectors + b->vectors / CHECKS;
     }
     while (out->dims > 0 && !(values[out->dims - 1] > no_value * values[0])) out->dims--;
-    out->basis = b->n;
+    out->basis = b->vectors;
     return TT_OK;
 }
 
-/* The axes out of the basis, in float32. Not collective. */
-static tt_status form_axes(const basis *b, const double *vectors, tt_svd *out)
+/* PANEL axes from the at-th on, out of the basis, into `next`. */
+static void form_panel(basis *b, const double *vectors, int64_t at, int64_t width)
 {
-    int64_t dims = out->dims;
-    double *turned = NULL, *rows = NULL;
-    tt_status s = tt_alloc(GROUPS_MAX * GROUP * dims, sizeof *turned, "singular vectors", &turned);
-    if (s == TT_OK) s = tt_alloc(TT_BLOCK_ROWS * dims, sizeof *rows, "singular vectors", &rows);
-    if (s == TT_OK) s = tt_alloc(b->rows * dims, sizeof *out->axes, "singular vectors", &out->axes);
-    for (int64_t j = 0; s == TT_OK && j < dims; j++)
-        for (int64_t i = 0; i < b->n; i++) turned[i * dims + j] = vectors[j * b->n + i];
-    for (int64_t i = 0; s == TT_OK && i < b->padded; i += TT_BLOCK_ROWS) {
-        int64_t n = b->rows - i < TT_BLOCK_ROWS ? b->rows - i : TT_BLOCK_ROWS;
-        for (int64_t g = 0; g * GROUP < b->n; g++)
-            cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, TT_BLOCK_ROWS, (int)dims, GROUP, 1.0,
-                        b->group[g] + i * GROUP, GROUP, turned + g * GROUP * dims, (int)dims,
-                        g > 0 ? 1.0 : 0.0, rows, (int)dims);
-        for (int64_t k = 0; k < n * dims; k++) out->axes[i * dims + k] = (float)rows[k];
+    int64_t n = (int64_t)b->panels * PANEL;
+    memset(b->next, 0, (size_t)(b->padded * PANEL) * sizeof *b->next);
+    for (int p = 0; p < b->panels; p++) {
+        double t[PANEL_SQUARE] = {0};
+        for (int64_t j = 0; j < width; j++)
+            for (int i = 0; i < PANEL; i++) t[i * PANEL + j] = vectors[(at + j) * n + (int64_t)p * PANEL + i];
+        panel_add(b->padded, b->panel[p], t, b->next);
     }
-    free(rows);
-    free(turned);
-    return s;
+}
+
+/* The axes in float32. Not collective. */
+static tt_status form_axes(basis *b, const double *vectors, tt_svd *out)
+{
+    TT_TRY(tt_alloc(b->rows * out->dims, sizeof *out->axes, "singular vectors", &out->axes));
+    for (int64_t at = 0; at < out->dims; at += PANEL) {
+        int64_t width = out->dims - at < PANEL ? out->dims - at : PANEL;
+        form_panel(b, vectors, at, width);
+        for (int64_t i = 0; i < b->rows; i++)
+            for (int64_t j = 0; j < width; j++)
+                out->axes[i * out->dims + at + j] = (float)b->next[i * PANEL + j];
+    }
+    return TT_OK;
 }
 
 /* The entry of largest size of each axis, the first of several, decides its sign. Collective. */
@@ -315,7 +291,7 @@ static tt_status decompose(basis *b, int64_t dims, uint64_t seed, tt_svd *out)
     double *vectors = NULL;
     tt_status s = allocate(b);
     if (s == TT_OK) s = tt_alloc(2 * dims, sizeof *out->values, "singular values", &out->values);
-    if (s == TT_OK) s = tt_alloc(dims * b->most, sizeof *vectors, "singular vectors", &vectors);
+    if (s == TT_OK) s = tt_alloc(dims * b->order, sizeof *vectors, "singular vectors", &vectors);
     s = tt_agree(b->comm, s);
     if (s == TT_OK) s = search(b, dims, seed, out->values, vectors, out);
     if (s == TT_OK) s = tt_agree(b->comm, form_axes(b, vectors, out));
@@ -324,16 +300,26 @@ static tt_status decompose(basis *b, int64_t dims, uint64_t seed, tt_svd *out)
     return s;
 }
 
+/* Room for the basis: what the matrix can fill, or what the values need at most. */
+static void size_basis(const tt_sparse *a, int64_t dims, basis *b)
+{
+    int64_t smaller = a->rows < a->cols ? a->rows : a->cols, most = BASIS_PER_VALUE * dims + PANEL;
+    tt_range own = tt_partition(a->cols, TT_BLOCK_ROWS, a->comm->size, a->comm->rank);
+    if (most > (int64_t)PANELS_MAX * PANEL) most = (int64_t)PANELS_MAX * PANEL;
+    b->vectors_most = most < smaller ? most : smaller;
+    b->most = (int)((most + PANEL - 1) / PANEL);
+    b->order = (int64_t)b->most * PANEL;
+    b->first = own.begin;
+    b->rows = own.end - own.begin;
+    b->padded = (b->rows + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
+}
+
 tt_status tt_svd_sparse(const tt_sparse *a, int64_t dims, uint64_t seed, tt_svd *out)
 {
-    tt_range own = tt_partition(a->cols, TT_BLOCK_ROWS, a->comm->size, a->comm->rank);
-    int64_t smaller = a->rows < a->cols ? a->rows : a->cols, most = BASIS_PER_VALUE * dims + BLOCK;
-    if (most > GROUPS_MAX * GROUP) most = GROUPS_MAX * GROUP;
-    basis b = {.comm = a->comm, .first = own.begin, .rows = own.end - own.begin};
-    b.padded = (b.rows + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
-    b.most = most < smaller ? most : smaller;
+    basis b = {.comm = a->comm};
+    size_basis(a, dims, &b);
     *out = (tt_svd){.comm = a->comm, .cols = a->cols, .first = b.first, .count = b.rows};
-    if (dims > b.most) dims = b.most;
+    if (dims > b.vectors_most) dims = b.vectors_most;
     if (dims < 1) return TT_OK;
     tt_status s = sparse_new(a, &b.product);
     if (s == TT_OK) s = decompose(&b, dims, seed, out);
@@ -357,7 +343,7 @@ tt_status tt_svd_transform(const tt_svd *svd, const tt_sparse *a, float *scores)
     if (s == TT_OK) s = tt_agree(a->comm, tt_alloc(svd->count * PANEL, sizeof *x, "scores", &x));
     for (int64_t at = 0; s == TT_OK && at < svd->dims; at += PANEL) {
         int64_t width = svd->dims - at < PANEL ? svd->dims - at : PANEL;
-        memset(x, 0, (size_t)svd->count * PANEL * sizeof *x);
+        memset(x, 0, (size_t)(svd->count * PANEL) * sizeof *x);
         for (int64_t i = 0; i < svd->count; i++)
             memcpy(x + i * PANEL, svd->axes + i * svd->dims + at, (size_t)width * sizeof *x);
         const float *y = sparse_forward(p, x);

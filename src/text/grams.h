@@ -11,9 +11,9 @@
 typedef struct gram {
     uint64_t hash;
     int64_t tf;
-    int64_t document; /**< the last that held it, plus 1 */
-    int32_t at;       /**< where its numbers stand: base + at * stride; plus 1, 0 is free */
+    int32_t document; /**< the last that held it, plus 1 */
     int32_t df;
+    int32_t at; /**< where its numbers stand: base + at * stride; plus 1, 0 is free */
     int32_t id; /**< in the order in which they were met */
 } gram;
 

@@ -4,7 +4,7 @@
 #include "tutti/text.h"
 
 /* Enough text to tell a language by; more costs time. */
-enum { GUESS_BYTES = 512 };
+enum { GUESS_BYTES = 256 };
 
 /* CLD2 has an interface in C++ alone. These two functions have plain types (an enumeration is an int), so
  * that their names are all that C cannot say: CLD2::DetectLanguage(const char *, int, bool, bool *) and

@@ -12,10 +12,11 @@
 
 enum {
     SLOTS_MIN = 1 << 12,
-    ROUND_MAX = 1 << 23, /* positions of one round: a table of 640 MB at most */
-    AHEAD = 64,          /* positions whose slots are fetched before they are needed */
-    PENDING = -2,        /* level.seen of the round's terms is PENDING - id, until the answers are here */
-    TAIL = 3,            /* numbers of a record after its words: df, and tf in two halves */
+    ROUND_MIN = 1 << 19, /* positions of one round, if there are so many: its tables fit a cache */
+    ROUNDS_MAX = 32,
+    NEVER = 255, /* the round of positions that cannot be in enough documents */
+    AHEAD = 256, /* positions whose slots are fetched before they are needed */
+    TAIL = 3,    /* numbers of a record after its words: df, and tf in two halves */
 };
 
 void level_free(level *l)
@@ -88,14 +89,15 @@ typedef struct counter {
     level *out;
     uint32_t *word; /* [d->n] places of the words */
     grams met, own;
+    uint8_t *round; /* [d->n] in which round a position is counted */
     int64_t rounds;
     double min_df;
     bool keep;
 } counter;
 
-static int64_t round_of(uint64_t hash, int64_t rounds)
+static uint8_t round_of(uint64_t hash, int64_t rounds)
 {
-    return (int64_t)((hash >> 40) * (uint64_t)rounds >> 24);
+    return (uint8_t)((hash >> 40) * (uint64_t)rounds >> 24);
 }
 
 static int owner_of(uint64_t hash, int size)
@@ -103,42 +105,46 @@ static int owner_of(uint64_t hash, int size)
     return (int)((hash >> 8 & 0xFFFFFFFF) * (uint64_t)size >> 32);
 }
 
-/* A longer term is in enough documents only if both terms of one word less within it are. */
-static bool may_be(const level *shorter, int64_t p)
+/* Deal this rank's positions to rounds. A term is in enough documents only if both terms of one word less
+ * within it are. */
+static void plan_rounds(counter *c)
 {
-    return shorter->seen[p] != NO_TERM && shorter->seen[p + 1] != NO_TERM;
+    const int32_t *seen = c->shorter->seen;
+    memset(c->round, NEVER, (size_t)c->d->n);
+    for (int64_t i = 0; i < c->t->count; i++) {
+        int64_t last = c->d->begin[i + 1] - c->out->k + 1;
+        for (int64_t p = c->d->begin[i]; p < last; p++)
+            if (seen[p] != NO_TERM && seen[p + 1] != NO_TERM)
+                c->round[p] = round_of(gram_hash(c->word + p, c->out->k), c->rounds);
+    }
 }
 
 /* Count positions [begin, end), AHEAD of them at most, of one text. */
-static void meet_some(counter *c, int64_t text, int64_t begin, int64_t end, int64_t round)
+static void meet_some(counter *c, int32_t text, int64_t begin, int64_t end, uint8_t round)
 {
     uint64_t hash[AHEAD];
     int64_t at[AHEAD];
     int n = 0;
     for (int64_t p = begin; p < end; p++) {
-        if (!may_be(c->shorter, p)) continue;
+        if (c->round[p] != round) continue;
         hash[n] = gram_hash(c->word + p, c->out->k);
-        at[n] = p;
-        if (round_of(hash[n], c->rounds) != round) continue;
         __builtin_prefetch(&c->met.slots[hash[n] & (uint64_t)(c->met.n_slots - 1)], 1);
-        n++;
+        at[n++] = p;
     }
     for (int i = 0; i < n; i++) {
         gram *g = gram_find(&c->met, hash[i], at[i]);
         g->tf++;
         g->df += g->document != text + 1;
         g->document = text + 1;
-        c->out->seen[at[i]] = PENDING - g->id;
+        c->out->seen[at[i]] = g->id;
     }
 }
 
-static void meet(counter *c, int64_t round)
+static void meet(counter *c, uint8_t round)
 {
-    for (int64_t i = 0; i < c->t->count; i++) {
-        int64_t last = c->d->begin[i + 1] - c->out->k + 1;
-        for (int64_t p = c->d->begin[i]; p < last; p += AHEAD)
-            meet_some(c, i, p, p + AHEAD < last ? p + AHEAD : last, round);
-    }
+    for (int64_t i = 0; i < c->t->count; i++)
+        for (int64_t p = c->d->begin[i], last = c->d->begin[i + 1]; p < last; p += AHEAD)
+            meet_some(c, (int32_t)i, p, p + AHEAD < last ? p + AHEAD : last, round);
 }
 
 /* The terms met, packed for their owners; order[i] is the id of the one sent i-th. */
@@ -202,7 +208,8 @@ static tt_status own(counter *c, const uint32_t *records, int64_t n, int32_t *an
 }
 
 /* Number the terms that are in enough documents, and say at which positions they begin. */
-static tt_status take_answers(counter *c, const int64_t *count, const int32_t *order, const int32_t *answer)
+static tt_status take_answers(counter *c, uint8_t round, const int64_t *count, const int32_t *order,
+                              const int32_t *answer)
 {
     int32_t *number;
     TT_TRY(tt_alloc(c->met.n, sizeof *number, "terms", &number));
@@ -214,13 +221,13 @@ static tt_status take_answers(counter *c, const int64_t *count, const int32_t *o
             if (answer[i] != NO_TERM) s = level_meet(c->out, r, answer[i]);
         }
     for (int64_t p = 0; s == TT_OK && p < c->d->n; p++)
-        if (c->out->seen[p] <= PENDING) c->out->seen[p] = number[PENDING - c->out->seen[p]];
+        if (c->round[p] == round) c->out->seen[p] = number[c->out->seen[p]];
     free(number);
     return s;
 }
 
 /* Send, count, answer. count [4, size]: terms and bytes for each rank, bytes from each, where terms begin. */
-static tt_status exchange(counter *c, int64_t *count, int64_t *at)
+static tt_status exchange(counter *c, uint8_t round, int64_t *count, int64_t *at)
 {
     int size = c->comm->size, width = c->out->k + TAIL;
     int64_t *bytes = count + size, *came = count + 2 * size, n = c->met.n, arrived = 0;
@@ -245,13 +252,13 @@ static tt_status exchange(counter *c, int64_t *count, int64_t *at)
     free(got);
     if (s == TT_OK) s = tt_exchange(c->comm, answer, came, &back, bytes);
     free(answer);
-    if (s == TT_OK) s = take_answers(c, count, order, back);
+    if (s == TT_OK) s = take_answers(c, round, count, order, back);
     free(back);
     free(order);
     return tt_agree(c->comm, s);
 }
 
-static tt_status one_round(counter *c, int64_t round, int64_t expected)
+static tt_status one_round(counter *c, uint8_t round, int64_t expected)
 {
     int64_t *count = NULL;
     int size = c->comm->size;
@@ -264,7 +271,7 @@ static tt_status one_round(counter *c, int64_t round, int64_t expected)
     if (s == TT_OK) {
         meet(c, round);
         count_owners(c, count, count + 3 * size);
-        s = exchange(c, count, count + 3 * size);
+        s = exchange(c, round, count, count + 3 * size);
     }
     free(count);
     return s;
@@ -278,14 +285,18 @@ tt_status level_make(const tt_comm *comm, const tt_tfidf *t, const documents *d,
     out->k = shorter->k + 1;
     tt_status s = tt_alloc(d->n, sizeof *c.word, "terms", &c.word);
     if (s == TT_OK) s = tt_alloc(d->n, sizeof *out->seen, "terms", &out->seen);
+    if (s == TT_OK) s = tt_alloc(d->n, 1, "terms", &c.round);
     s = tt_agree(comm, s);
     for (int64_t p = 0; s == TT_OK && p < d->n; p++) {
         c.word[p] = place[d->word[p]];
         out->seen[p] = NO_TERM;
     }
-    c.rounds = tt_max_i64(comm, d->n) / ROUND_MAX + 1;
+    int64_t positions = tt_max_i64(comm, d->n);
+    c.rounds = positions / ROUND_MIN + 1 < ROUNDS_MAX ? positions / ROUND_MIN + 1 : ROUNDS_MAX;
     int64_t expected = d->n / c.rounds + d->n / (8 * c.rounds); /* more than a fair share: hashes are even */
-    for (int64_t r = 0; s == TT_OK && r < c.rounds; r++) s = one_round(&c, r, expected);
+    if (s == TT_OK) plan_rounds(&c);
+    for (int64_t r = 0; s == TT_OK && r < c.rounds; r++) s = one_round(&c, (uint8_t)r, expected);
+    free(c.round);
     free(c.met.slots);
     free(c.own.slots);
     free(c.word);
