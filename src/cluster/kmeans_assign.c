@@ -290,8 +290,8 @@ static void measure_all(kmeans *m, const int64_t *row, int64_t n)
 }
 
 /* How many rows a bound on the next nearest centre would not leave out when all centres go that way again. */
-TT_KERNEL static int64_t count_near(int64_t n, float way, const float *restrict norm,
-                                    const float *restrict best, const float *restrict second)
+TT_KERNEL static int64_t count_near_ties(int64_t n, float way, const float *restrict norm,
+                                         const float *restrict best, const float *restrict second)
 {
     int64_t near = 0;
     for (int64_t r = 0; r < n; r++) {
@@ -306,7 +306,7 @@ static void assign_all(kmeans *m, const int64_t *row, const float *norm, int64_t
     kmeans_span *span = m->span;
     measure_all(m, row, n);
     bound_best(n, tie_width(m), m->norm_max, norm, span->best, span->limit, span->upper);
-    m->work += (double)count_near(n, (float)m->way, norm, span->best, span->second);
+    m->work += (double)count_near_ties(n, (float)m->way, norm, span->best, span->second);
     for (int64_t r = 0; r < n; r++) {
         const float *x = m->points->data + row[r] * m->cols;
         bool tie = span->second[r] <= span->limit[r];
