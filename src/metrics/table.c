@@ -4,22 +4,16 @@
 #include <jansson.h>
 #include <string.h>
 
-/* A column: its heading, its key in the JSON, decimals (-1 for text and counts), and whether it needs truth.
- */
+/* A column: its heading, its key in the JSON, decimals (-1 for text and counts). */
 static const struct field {
     const char *heading, *key;
     int width, decimals;
-    bool truth;
 } fields[] = {
-    {"space", "space", -7, -1, false},
-    {"clusters", "clusters", 8, -1, false},
-    {"silhouette", "silhouette", 10, 4, false},
-    {"DB", "davies_bouldin", 6, 3, false},
-    {"ARI", "ari", 7, 4, true},
-    {"AMI", "ami", 7, 4, true},
-    {"NMI", "nmi", 7, 4, true},
-    {"V", "v_measure", 7, 4, true},
-    {"purity", "purity", 7, 4, true},
+    {"space", "space", -6, -1},     {"clusters", "clusters", 8, -1},
+    {"noise", "noise", 5, -1},      {"silhouette", "silhouette", 10, 4},
+    {"DB", "davies_bouldin", 6, 3}, {"ARI", "ari", 7, 4},
+    {"AMI", "ami", 7, 4},           {"NMI", "nmi", 6, 4}, /* which is the V-measure too */
+    {"purity", "purity", 6, 4},
 };
 enum { FIELDS = sizeof fields / sizeof fields[0], METHOD_WIDTH = 17 };
 
@@ -45,6 +39,13 @@ static void print_text(FILE *to, const char *text, int width)
     if (width < 0 && used < room) fprintf(to, "%*s", room - used, "");
 }
 
+/* A value that rounds to 0 has no sign. */
+static void number_text(char *text, size_t size, int decimals, double value)
+{
+    snprintf(text, size, "%.*f", decimals, value);
+    if (value < 0 && strspn(text, "-0.") == strlen(text)) memmove(text, text + 1, strlen(text));
+}
+
 static void print_field(FILE *to, const struct field *f, const json_t *value)
 {
     char text[64];
@@ -55,48 +56,64 @@ static void print_field(FILE *to, const struct field *f, const json_t *value)
     if (json_is_integer(value))
         snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
     else if (json_is_number(value))
-        snprintf(text, sizeof text, "%.*f", f->decimals, json_number_value(value));
+        number_text(text, sizeof text, f->decimals, json_number_value(value));
     else
         snprintf(text, sizeof text, "-");
     print_text(to, text, f->width);
 }
 
-static void print_rule(FILE *to, bool truth)
+/* Columns in which a method has something to say: a value, or noise at all. */
+static unsigned fields_said(json_t *methods)
+{
+    const char *method;
+    json_t *scores;
+    unsigned said = 0;
+    json_object_foreach(methods, method, scores) for (int i = 0; i < FIELDS; i++)
+    {
+        const json_t *value = json_object_get(scores, fields[i].key);
+        bool count = json_is_integer(value) && json_integer_value(value) == 0;
+        if (json_is_string(value) || (json_is_number(value) && !count)) said |= 1u << i;
+    }
+    return said;
+}
+
+static void print_rule(FILE *to, unsigned said)
 {
     int width = METHOD_WIDTH;
     for (int i = 0; i < FIELDS; i++)
-        if (truth || !fields[i].truth)
-            width += 2 + (fields[i].width < 0 ? -fields[i].width : fields[i].width);
+        if (said >> i & 1) width += 2 + (fields[i].width < 0 ? -fields[i].width : fields[i].width);
     fputs("  ", to);
     for (int i = 0; i < width; i++) fputs("\u2500", to);
     fputc('\n', to);
 }
 
 /* One heading line, then one line per method. */
-static void print_methods(FILE *to, json_t *methods, bool truth)
+static void print_methods(FILE *to, json_t *methods)
 {
     const char *method;
     json_t *scores;
+    unsigned said = fields_said(methods);
     fputs("  ", to);
     print_text(to, "method", -METHOD_WIDTH);
     for (int i = 0; i < FIELDS; i++) {
-        if (fields[i].truth && !truth) continue;
+        if (!(said >> i & 1)) continue;
         fputs("  ", to);
         print_text(to, fields[i].heading, fields[i].width);
     }
     fputc('\n', to);
-    print_rule(to, truth);
+    print_rule(to, said);
     json_object_foreach(methods, method, scores)
     {
         fputs("  ", to);
         print_text(to, method, -METHOD_WIDTH);
         for (int i = 0; i < FIELDS; i++) {
-            if (fields[i].truth && !truth) continue;
+            if (!(said >> i & 1)) continue;
             fputs("  ", to);
             print_field(to, &fields[i], json_object_get(scores, fields[i].key));
         }
         fputc('\n', to);
     }
+    print_rule(to, said);
 }
 
 static long long count_of(const json_t *scores, const char *key)
@@ -112,6 +129,14 @@ static const char *noise_phrase(const json_t *scores)
     return as && strcmp(as, "singletons") == 0 ? "scored as clusters of one" : "left out";
 }
 
+static bool any_noise(json_t *methods)
+{
+    const char *method;
+    json_t *scores;
+    json_object_foreach(methods, method, scores) if (count_of(scores, "noise") > 0) return true;
+    return false;
+}
+
 /* Heading of a truth: what was scored, from its first method. */
 static void print_heading(FILE *to, const char *truth, json_t *methods, bool known)
 {
@@ -122,24 +147,8 @@ static void print_heading(FILE *to, const char *truth, json_t *methods, bool kno
     if (known)
         fprintf(to, ", %lld with a known %s of %lld", count_of(first, "truth_rows"), truth,
                 count_of(first, "classes"));
-    if (count_of(first, "noise") > 0)
-        fprintf(to, "; %lld of noise %s", count_of(first, "noise"), noise_phrase(first));
+    if (any_noise(methods)) fprintf(to, "; noise is %s", noise_phrase(first));
     fputs("\n\n", to);
-}
-
-static void print_noise(FILE *to, json_t *methods)
-{
-    const char *method;
-    json_t *scores;
-    bool first = true;
-    json_object_foreach(methods, method, scores)
-    {
-        if (count_of(scores, "noise") == 0) continue;
-        if (first) fprintf(to, "  Noise, %s:", noise_phrase(scores));
-        fprintf(to, "%s %s %lld", first ? "" : ",", method, count_of(scores, "noise"));
-        first = false;
-    }
-    if (!first) fputs(".\n", to);
 }
 
 /* Whether a method has rows whose class in this truth is known. */
@@ -175,9 +184,7 @@ static void print_tables(FILE *to, json_t *root)
         if (!scored && shown) continue;
         shown = true;
         print_heading(to, truth, methods, scored);
-        print_methods(to, methods, scored);
-        print_rule(to, scored);
-        print_noise(to, methods);
+        print_methods(to, methods);
     }
 }
 
