@@ -71,6 +71,18 @@ double tt_distance_slack(int64_t cols);
  * What decides between pairs that a tile cannot tell apart. */
 double tt_distance(const float *a, const float *b, int64_t cols);
 
+enum { TT_CELL = 32, TT_CELL_ROWS = 4 };
+
+/** Squared distances of TT_CELL_ROWS rows to the TT_CELL rows of a cell, as sums of squared differences in
+ * float32: unlike those of a tile they err in proportion to themselves, by less than (cols + 3) 2^-24 but for
+ * underflow, wherever the rows lie; and what looks at each once need not read a tile again. Not collective.
+ *  @param[in]  row     value j of row r is row[r][j * stride]
+ *  @param[in]  cell    [cols, TT_CELL], aligned to 64 bytes
+ *  @param[out] square  [TT_CELL_ROWS, out_stride] of which TT_CELL are written, likewise; out_stride is a
+ *                      multiple of 16 */
+void tt_distance_cell(const float *const row[TT_CELL_ROWS], int64_t stride, const float *cell, int64_t cols,
+                      float *square, int64_t out_stride);
+
 /** One block of global rows, seen on a tour. */
 typedef struct tt_block {
     int64_t first;              /**< global row; a multiple of TT_BLOCK_ROWS */

@@ -3,10 +3,11 @@
 #define TUTTI_CLUSTER_DBSCAN_H
 
 #include "tutti/dbscan.h"
+#include "tutti/distance.h"
 #include "tutti/signal.h"
 
 enum {
-    CELL = 32,                   /* rows of a cell: what is measured against another cell at once */
+    CELL = TT_CELL,              /* rows of a cell: what is measured against another cell at once */
     CELLS = TT_BLOCK_ROWS / CELL /* of a block */
 };
 

@@ -1,8 +1,5 @@
-/* Who may be within reach of whom, by boxes, and squared distances of cells.
- *
- * Squares are sums of squared differences: unlike |a|^2 - 2 a.b + |b|^2 they err in proportion to themselves,
- * so that few pairs need a second look wherever the rows lie, and below some hundred columns nothing is lost
- * to a matrix product, whose tile would have to be read again to be compared. */
+/* Who may be within reach of whom, by boxes, and squared distances of cells: sums of squared differences, so
+ * that few pairs need a second look wherever the rows lie. */
 #include "cluster/dbscan.h"
 
 #include "tutti/simd.h"
@@ -10,10 +7,6 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
-
-enum { ROWS = 4, LANES = 16 };
-
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), may_alias));
 
 /* With u = 2^-24: a difference is rounded once, its square adds 2u + u, each of cols - 1 additions at most u
  * of the sum; float32 underflow adds at most cols of its smallest normal numbers. Boxes are compared
@@ -68,34 +61,6 @@ void cells_near(const block *a, const block *b, int64_t cols, float high, unsign
     }
 }
 
-/* Sums of a row and half a cell each: named, so that they stay in registers. */
-#define ADD(r)                                                                                               \
-    do {                                                                                                     \
-        float own = a[r][j * CELL];                                                                          \
-        lanes d = low - own, e = high - own;                                                                 \
-        low##r += d * d;                                                                                     \
-        high##r += e * e;                                                                                    \
-    } while (0)
-
-/* ROWS rows of a, at a[r], against the CELL rows of b; b and `out` are aligned to the lanes. */
-TT_KERNEL static void reach_squares(const float *const a[ROWS], const float *b, int64_t cols, float *out)
-{
-    lanes low0 = {0}, low1 = {0}, low2 = {0}, low3 = {0};
-    lanes high0 = {0}, high1 = {0}, high2 = {0}, high3 = {0};
-    for (int64_t j = 0; j < cols; j++) {
-        const lanes *value = (const lanes *)(const void *)(b + j * CELL);
-        lanes low = value[0], high = value[1];
-        ADD(0);
-        ADD(1);
-        ADD(2);
-        ADD(3);
-    }
-    lanes *to = (lanes *)(void *)out;
-    to[0] = low0, to[1] = high0, to[2] = low1, to[3] = high1;
-    to[4] = low2, to[5] = high2, to[6] = low3, to[7] = high3;
-}
-#undef ADD
-
 /* Row i of a block. */
 static const float *row_of(const block *b, int i, int64_t cols)
 {
@@ -105,10 +70,10 @@ static const float *row_of(const block *b, int i, int64_t cols)
 void cell_squares(const block *a, const int *row, int n, const block *b, int cell, int64_t cols, float *out)
 {
     const float *to = row_of(b, cell * CELL, cols);
-    for (int i = 0; i < n; i += ROWS) {
-        const float *from[ROWS];
-        for (int r = 0; r < ROWS; r++) from[r] = row_of(a, row[i + r < n ? i + r : n - 1], cols);
-        reach_squares(from, to, cols, out + (ptrdiff_t)i * CELL);
+    for (int i = 0; i < n; i += TT_CELL_ROWS) {
+        const float *from[TT_CELL_ROWS];
+        for (int r = 0; r < TT_CELL_ROWS; r++) from[r] = row_of(a, row[i + r < n ? i + r : n - 1], cols);
+        tt_distance_cell(from, CELL, to, cols, out + (ptrdiff_t)i * CELL, CELL);
     }
 }
 

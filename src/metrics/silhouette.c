@@ -15,11 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = TT_BLOCK_ROWS, GROUP = 64, LANES = 8 };
-
-/* Squared distances below this share of both norms are measured again by differences: what float32 loses to
- * cancellation in the others is below 1e-5 of a distance, random, and averaged over the cluster. */
-static const float near_share = 1.0f / 64;
+enum { BLOCK = TT_BLOCK_ROWS, LANES = 8 };
 
 /* Sums of one row of this rank. */
 typedef struct row_state {
@@ -34,63 +30,61 @@ typedef struct work {
     tt_metric metric;
     tt_points points;
     row_state *state; /* [count] */
-    float *tile;      /* [BLOCK, BLOCK] distances */
+    float *cells;     /* [BLOCK / TT_CELL, cols, TT_CELL] the block that is visited */
+    float *tile;      /* [TT_CELL_ROWS, BLOCK] squared distances */
 } work;
-
-TT_KERNEL static int count_near(int64_t n, const float *square, float norm, const float *norms)
-{
-    int near = 0;
-    for (int64_t j = 0; j < n; j++) near += square[j] < near_share * (norm + norms[j]);
-    return near;
-}
-
-TT_KERNEL static void roots(int64_t n, float *x)
-{
-    for (int64_t j = 0; j < n; j++) x[j] = sqrtf(x[j]);
-}
 
 typedef float floats __attribute__((vector_size(LANES * sizeof(float))));
 typedef double doubles __attribute__((vector_size(LANES * sizeof(double))));
 
-/* Sum of x [n] in double over fixed lanes: the order is the same for every instruction set. */
-TT_KERNEL static double sum_floats(int64_t n, const float *x)
+/* Sum of the roots of x [n] in double over fixed lanes: the order is the same for every instruction set. */
+TT_KERNEL static double sum_roots(int64_t n, const float *x)
 {
-    doubles lane[2] = {{0}};
+    doubles lane = {0};
     double sum = 0;
     int64_t i = 0;
-    for (; i + 2 * LANES <= n; i += 2 * LANES) {
-        floats part[2];
-        memcpy(part, x + i, sizeof part);
-        lane[0] += __builtin_convertvector(part[0], doubles);
-        lane[1] += __builtin_convertvector(part[1], doubles);
+    for (; i + LANES <= n; i += LANES) {
+        floats part;
+        for (int l = 0; l < LANES; l++) part[l] = sqrtf(x[i + l]);
+        lane += __builtin_convertvector(part, doubles);
     }
-    lane[0] += lane[1];
-    for (int l = 0; l < LANES; l++) sum += lane[0][l];
+    for (int l = 0; l < LANES; l++) sum += lane[l];
+    for (; i < n; i++) sum += (double)sqrtf(x[i]);
+    return sum;
+}
+
+/* Likewise of x itself: under TT_COSINE the square is twice the distance, which the ratio does not feel. */
+TT_KERNEL static double sum_floats(int64_t n, const float *x)
+{
+    doubles lane = {0};
+    double sum = 0;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        floats part;
+        memcpy(&part, x + i, sizeof part);
+        lane += __builtin_convertvector(part, doubles);
+    }
+    for (int l = 0; l < LANES; l++) sum += lane[l];
     for (; i < n; i++) sum += (double)x[i];
     return sum;
 }
 
-/* Distances of this rank's row `at` to the rows of a block, from their squares in `row` [BLOCK]. */
-static void measure_row(const work *w, int64_t at, const tt_block *block, float *row)
+static void pack_cells(const work *w, const tt_block *block)
 {
     int64_t cols = w->rows->x.cols;
-    const float *own = w->points.data + at * cols;
-    float norm = w->points.norm[at];
-    for (int64_t j = 0; j < BLOCK; j += GROUP) {
-        if (count_near(GROUP, row + j, norm, block->targets.norm + j) == 0) continue;
-        for (int64_t k = j; k < j + GROUP; k++)
-            if (row[k] < near_share * (norm + block->targets.norm[k]))
-                row[k] = (float)tt_distance(own, block->rows + k * cols, cols);
-    }
-    if (w->metric == TT_EUCLIDEAN)
-        roots(BLOCK, row); /* cosine: twice the distance, which the ratio does not feel */
+    for (int64_t c = 0; c < BLOCK; c += TT_CELL)
+        tt_distance_transpose(block->rows + c * cols, TT_CELL, cols, w->cells + c * cols);
 }
 
-/* Add the distances to rows [begin, end) of a block, which are of one cluster and start at `row` [., BLOCK].
- */
-static void add_run(row_state *state, int64_t rows, const float *row, int64_t n)
+/* Squared distances of this rank's rows from `at` to those of the block. */
+static void measure(const work *w, int64_t at, const tt_block *block)
 {
-    for (int64_t i = 0; i < rows; i++) state[i].run += sum_floats(n, row + i * BLOCK);
+    int64_t cols = w->rows->x.cols;
+    const float *row[TT_CELL_ROWS];
+    for (int64_t r = 0; r < TT_CELL_ROWS; r++)
+        row[r] = w->points.data + (at + r) * cols; /* zeros at the end */
+    for (int64_t c = 0; c < block->count; c += TT_CELL)
+        tt_distance_cell(row, 1, w->cells + c * cols, cols, w->tile + c, BLOCK);
 }
 
 /* All rows of cluster c, `size` of them, have been added. */
@@ -106,23 +100,31 @@ static void finish_cluster(row_state *state, int64_t rows, int64_t c, int64_t si
     }
 }
 
-/* Block `block` of the tour seen by this rank's rows from `at`. */
-static tt_status visit(work *w, int64_t at, const tt_block *block)
+/* The block seen by `rows` rows of this rank from `at`, run by run. */
+static void add_runs(work *w, int64_t at, int64_t rows, const tt_block *block)
 {
-    const tt_matrix *x = &w->rows->x;
     const int64_t *start = w->rows->start;
-    int64_t rows = x->count - at < BLOCK ? x->count - at : BLOCK, end = block->first + block->count;
-    TT_TRY(tt_distance_tile(w->points.data + at * x->cols, w->points.norm + at, x->cols, &block->targets,
-                            w->tile));
-    for (int64_t i = 0; i < rows; i++) measure_row(w, at + i, block, w->tile + i * BLOCK);
-    int64_t c = cluster_at(w->rows, block->first);
+    int64_t end = block->first + block->count, c = cluster_at(w->rows, block->first);
     for (int64_t from = block->first; from < end; c++) {
         int64_t to = start[c + 1] < end ? start[c + 1] : end;
-        add_run(w->state + at, rows, w->tile + (from - block->first), to - from);
+        for (int64_t r = 0; r < rows; r++) {
+            const float *square = w->tile + r * BLOCK + (from - block->first);
+            w->state[at + r].run +=
+                w->metric == TT_EUCLIDEAN ? sum_roots(to - from, square) : sum_floats(to - from, square);
+        }
         if (to == start[c + 1]) finish_cluster(w->state + at, rows, c, start[c + 1] - start[c]);
         from = to;
     }
-    return TT_OK;
+}
+
+static void visit(work *w, const tt_block *block)
+{
+    int64_t count = w->rows->x.count;
+    pack_cells(w, block);
+    for (int64_t at = 0; at < count; at += TT_CELL_ROWS) {
+        measure(w, at, block);
+        add_runs(w, at, count - at < TT_CELL_ROWS ? count - at : TT_CELL_ROWS, block);
+    }
 }
 
 static tt_status visit_all(work *w)
@@ -135,11 +137,8 @@ static tt_status visit_all(work *w)
     tt_progress_start(&progress, "silhouette", "rows", x->rows, x->rows);
     tt_status s = TT_OK;
     while (s == TT_OK && tt_tour_next(tour, &chunk)) {
-        tt_status mine = TT_OK;
-        for (int64_t at = 0; mine == TT_OK && at < x->count; at += BLOCK)
-            for (int64_t b = 0; mine == TT_OK && b < chunk.n; b++) mine = visit(w, at, &chunk.block[b]);
-        s = tt_agree(x->comm, mine);
-        if (s == TT_OK) s = tt_stop_agree(x->comm);
+        for (int64_t b = 0; b < chunk.n; b++) visit(w, &chunk.block[b]);
+        s = tt_stop_agree(x->comm);
         for (int64_t b = 0; b < chunk.n; b++) tt_progress_add(&progress, chunk.block[b].count);
     }
     tt_progress_end(&progress);
@@ -189,12 +188,14 @@ tt_status silhouette_mean(const sorted_rows *rows, tt_metric metric, double *out
     work w = {.rows = rows, .metric = metric};
     TT_TRY(tt_points_of(&rows->x, metric, &w.points));
     tt_status s = tt_alloc(rows->x.count, sizeof *w.state, "the silhouette", &w.state);
-    if (s == TT_OK) s = tt_alloc(BLOCK * BLOCK, sizeof *w.tile, "the silhouette", &w.tile);
+    if (s == TT_OK) s = tt_alloc(TT_CELL_ROWS * BLOCK, sizeof *w.tile, "the silhouette", &w.tile);
+    if (s == TT_OK) s = tt_alloc(BLOCK * rows->x.cols, sizeof *w.cells, "the silhouette", &w.cells);
     s = tt_agree(rows->x.comm, s);
     for (int64_t i = 0; s == TT_OK && i < rows->x.count; i++)
         w.state[i] = (row_state){.nearest = INFINITY, .cluster = cluster_at(rows, rows->x.first + i)};
     if (s == TT_OK) s = visit_all(&w);
     if (s == TT_OK) s = mean_of(&w, out, each);
+    free(w.cells);
     free(w.tile);
     free(w.state);
     tt_points_free(&w.points);
