@@ -159,6 +159,26 @@ static void test_ranks(void **state)
     }
 }
 
+/* Values whose squares float32 does not have give the same tree, in other units. */
+static void test_tiny(void **state)
+{
+    (void)state;
+    for (tt_linkage l = TT_WARD; l <= TT_SINGLE; l++) {
+        tt_agglomerative_params p = {.linkage = l, .metric = TT_EUCLIDEAN, .k = 4};
+        tt_matrix x;
+        tt_agglomerative tree, tiny;
+        make(&world, 90, 3, &x);
+        assert_ok(tt_agglomerative_fit(&x, &p, 3, &tree));
+        for (int64_t i = 0; i < x.count * x.cols; i++) x.data[i] *= 0x1p-80f;
+        assert_ok(tt_agglomerative_fit(&x, &p, 3, &tiny));
+        for (int64_t i = 0; i + 1 < tree.leaves; i++) tree.linkage[4 * i + 2] *= 0x1p-80;
+        assert_memory_equal(tree.linkage, tiny.linkage, (size_t)(tree.leaves - 1) * 4 * sizeof(double));
+        tt_agglomerative_free(&tree);
+        tt_agglomerative_free(&tiny);
+        tt_matrix_free(&x);
+    }
+}
+
 static void fill(tt_matrix *x, int64_t rows, int64_t cols, float value)
 {
     assert_ok(tt_matrix_new(&world, "few.h5:/x", rows, cols, x));
@@ -222,9 +242,7 @@ static void test_errors(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_golden),
-    cmocka_unit_test(test_ranks),
-    cmocka_unit_test(test_equal_and_few),
-    cmocka_unit_test(test_errors),
+    cmocka_unit_test(test_golden),        cmocka_unit_test(test_ranks),  cmocka_unit_test(test_tiny),
+    cmocka_unit_test(test_equal_and_few), cmocka_unit_test(test_errors),
 };
 TT_TEST_MAIN(cases)
