@@ -46,8 +46,8 @@ const char *tt_linkage_name(tt_linkage linkage);
  *
  * Memory per rank: O(n d / P + n) for TT_WARD and TT_SINGLE; 4 n^2 / P bytes more for the others. The latter
  * is estimated and said before it starts.
- * A checkpoint has the merges and nearest neighbours; the matrix is not in it: it is filled again, which is a
- * few per cent of the time, and a run that stops before that is done leaves no checkpoint.
+ * A checkpoint has the merges and nearest neighbours. The matrix is not in it but filled again; a run that is
+ * stopped while it fills leaves none.
  *  @param seed  of the micro-clusters; not used without presample. Collective.
  *  @return TT_OK, TT_ERR_INPUT (no valid rows, k above the leaves, a row of zeros under TT_COSINE),
  * TT_ERR_CONFIG (a setting out of range, a tree that does not fit in memory), TT_ERR_MEMORY, TT_ERR_IO (the

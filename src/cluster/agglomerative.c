@@ -76,6 +76,20 @@ static tt_status weigh_points(const leaves *l, const double *weight, double **si
     return TT_OK;
 }
 
+/* Squares of very small values are lost in float32: bring the largest to 1/2 to 1, by a power of two, which
+ * rounds nothing. Collective. */
+static void scale_points(tree_job *job)
+{
+    tt_matrix *x = &job->x;
+    float most = 0;
+    int exponent;
+    for (int64_t i = 0; i < x->count * x->cols; i++) most = fmaxf(most, fabsf(x->data[i]));
+    MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_FLOAT, MPI_MAX, x->comm->mpi);
+    frexpf(most, &exponent);
+    for (int64_t i = 0; i < x->count * x->cols; i++) x->data[i] = ldexpf(x->data[i], -exponent);
+    job->unit = ldexp(1, job->params->metric == TT_SQEUCLIDEAN ? 2 * exponent : exponent);
+}
+
 /* The points of x and their sizes, ready to be joined. Collective. */
 static tt_status make_job(const tt_matrix *x, const double *weight, leaves *l, tree_job *job)
 {
@@ -85,6 +99,7 @@ static tt_status make_job(const tt_matrix *x, const double *weight, leaves *l, t
     if (s == TT_OK) s = leaves_points(&p, l, &job->x);
     tt_points_free(&p);
     if (s != TT_OK) return s;
+    if (job->params->metric != TT_COSINE) scale_points(job);
     s = weigh_points(l, weight, &job->size);
     if (s == TT_OK) s = tt_alloc(l->points - 1, sizeof *job->merges, "merges", &job->merges);
     return tt_agree(x->comm, s);
@@ -116,7 +131,8 @@ static void merges_of_leaves(const leaves *l, const tree_job *job, merge *all)
     for (int32_t i = 0; i < l->n; i++)
         if (l->twin[i] != i) all[n++] = (merge){l->twin[i], i, 0};
     for (int64_t i = 0; i < job->n; i++)
-        all[n++] = (merge){l->point[job->merges[i].a], l->point[job->merges[i].b], job->merges[i].height};
+        all[n++] = (merge){l->point[job->merges[i].a], l->point[job->merges[i].b],
+                           job->merges[i].height * job->unit};
 }
 
 /* The linkage; takes over the rows of the leaves. */
@@ -167,7 +183,7 @@ static tt_status fit(const tt_matrix *x, const tt_agglomerative_params *params, 
                      tt_agglomerative *out)
 {
     leaves l = {0};
-    tree_job job = {.comm = x->comm, .params = params};
+    tree_job job = {.comm = x->comm, .params = params, .unit = 1};
     double began = tt_now();
     char seconds[32];
     tt_status s = make_job(x, weight, &l, &job);

@@ -17,7 +17,8 @@ typedef struct merge {
 typedef struct tree_job {
     const tt_comm *comm;
     const tt_agglomerative_params *params;
-    tt_matrix x;     /* the points, in the frame of the metric: owned */
+    tt_matrix x;     /* the points, in the frame of the metric and about 1 long: owned */
+    double unit;     /* what 1 is there: heights of merges are in these */
     double *size;    /* [points] leaves (of given sizes) that each cluster holds, by its smallest point */
     merge *merges;   /* [points - 1] in the order of making; owned */
     int64_t n;       /* merges so far */

@@ -83,6 +83,9 @@ bool file_is_there(const tt_comm *comm, const char *path);
 /** mel_examples.png. Collective. */
 tt_status report_mel(const tt_comm *comm, const tt_report_inputs *in, uint64_t seed, const char *folder);
 
+/** dendrogram.png. Collective. */
+tt_status report_dendrogram(const tt_comm *comm, const char *clusters, const char *folder);
+
 tt_status draw_curves(const char *folder, const history *h);
 tt_status draw_scatter(const char *folder, const char *name, const scatter *s, const classes *of,
                        bool by_genre, double ari);

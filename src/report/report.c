@@ -161,6 +161,7 @@ tt_status tt_report(const tt_comm *comm, const tt_provenance *provenance, const 
     if (s == TT_OK) s = report_curves(comm, in->model, results);
     if (s == TT_OK) s = run_rows_read(comm, in, &rows);
     if (s == TT_OK) s = report_rows(&rows, provenance->seed, results, known_ari(metrics));
+    if (s == TT_OK) s = report_dendrogram(comm, in->clusters, results);
     if (s == TT_OK) s = report_mel(comm, in, provenance->seed, results);
     if (s == TT_OK)
         s = tt_agree(comm, comm->rank == 0 ? report_scores(in->metrics, metrics, results) : TT_OK);

@@ -43,7 +43,7 @@ static void write_run(char path[7][1024], int n_genres, int clusters)
     static int32_t status[ROWS], label[ROWS], track_status[TRACKS];
     static float xy[ROWS][2], mel[ROWS][MELS][FRAMES];
     static unsigned char valid[ROWS];
-    static double history[4][EPOCHS];
+    static double history[4][EPOCHS], linkage[ROWS - 1][4];
     memset(genre, 0, sizeof genre);
     for (int t = 0; t < TRACKS; t++) {
         if (n_genres > 0) snprintf(genre[t], WIDTH, "%s", genres[t % n_genres]);
@@ -56,6 +56,15 @@ static void write_run(char path[7][1024], int n_genres, int clusters)
         xy[i][1] = (float)(i % 13);
         valid[i] = i % 50 != 7;
         for (int k = 0; k < MELS * FRAMES; k++) mel[i][k / FRAMES][k % FRAMES] = (float)(-(i + k) % 80);
+    }
+    for (int i = 0; i < ROWS - 1; i++) { /* leaves in pairs, those in pairs, and so on */
+        linkage[i][2] = i + 1;
+        linkage[i][3] = 0;
+        for (int side = 0; side < 2; side++) {
+            int node = 2 * i + side;
+            linkage[i][side] = node;
+            linkage[i][3] += node < ROWS ? 1 : linkage[node - ROWS][3];
+        }
     }
     for (int e = 0; e < EPOCHS; e++) {
         history[0][e] = e + 1;
@@ -82,8 +91,10 @@ static void write_run(char path[7][1024], int n_genres, int clusters)
     write_file(path[3],
                (tt_column[]){{"/clip/track", TT_I64, 1, {ROWS}, 0, 0}, {"/mu", TT_F32, 2, {ROWS, 2}, 0, 0}},
                2, (const void *[]){track, xy});
-    write_file(path[4], (tt_column[]){{"/kmeans/label", TT_I32, 1, {ROWS}, 0, 0}}, 1,
-               (const void *[]){label});
+    write_file(path[4],
+               (tt_column[]){{"/kmeans/label", TT_I32, 1, {ROWS}, 0, 0},
+                             {"/agglomerative/linkage", TT_F64, 2, {clusters > 0 ? ROWS - 1 : 0, 4}, 0, 0}},
+               2, (const void *[]){label, linkage});
     write_file(path[5],
                (tt_column[]){{"/pca", TT_F32, 2, {ROWS, 2}, 0, 0}, {"/valid", TT_U8, 1, {ROWS}, 0, 0}}, 2,
                (const void *[]){xy, valid});
@@ -130,7 +141,8 @@ static void report(char path[7][1024], const char *folder)
 }
 
 static const char *const pictures[] = {"training_curves.png",  "latent_by_genre.png", "latent_by_cluster.png",
-                                       "genre_by_cluster.png", "mel_examples.png",    "scores.png"};
+                                       "genre_by_cluster.png", "mel_examples.png",    "scores.png",
+                                       "dendrogram.png"};
 
 static void test_pictures(void **state)
 {
@@ -140,7 +152,7 @@ static void test_pictures(void **state)
     write_run(path, 5, 4);
     score_run(path);
     report(path, folder);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 7; i++)
         if (!is_png(folder, pictures[i])) fail_msg("%s is not there or no PNG", pictures[i]);
     assert_int_equal(access("pwned", F_OK), -1);
 }
@@ -158,12 +170,12 @@ static void test_missing(void **state)
     }
     MPI_Barrier(world.mpi);
     report(path, folder);
-    for (int i = 0; i < 6; i++) assert_int_equal(is_png(folder, pictures[i]), i == 2);
+    for (int i = 0; i < 7; i++) assert_int_equal(is_png(folder, pictures[i]), i == 2 || i == 6);
     folder = scratch("results_noise");
     write_run(path, 1, 0);
     score_run(path);
     report(path, folder);
-    for (int i = 0; i < 6; i++) assert_int_equal(is_png(folder, pictures[i]), i == 0 || i == 1 || i == 4);
+    for (int i = 0; i < 7; i++) assert_int_equal(is_png(folder, pictures[i]), i == 0 || i == 1 || i == 4);
 }
 
 static void test_no_gnuplot(void **state)

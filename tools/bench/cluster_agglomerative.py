@@ -1,5 +1,7 @@
 """Trees beside fastcluster on blobs and on noise, then one rank beside two. LARGE=1: how time and memory grow with the rows."""
-from peer import Table, need, pair, phases, timed, write
+import os
+
+from peer import Table, need, pair, phases, timed, told, tutti, write
 
 need("sklearn", "fastcluster", "h5py")
 import fastcluster
@@ -14,8 +16,12 @@ def rows(kind, n, d=32):
     return np.random.default_rng(1).normal(size=(n, d)).astype("f4")
 
 
-def ours(file, linkage):
-    return lambda: phases("c.h5", "agglomerative", "cluster", "--input", file + ":/x", "--method", "agglomerative", "--linkage", linkage)
+def words(file, linkage):
+    return ["cluster", "--input", file + ":/x", "--method", "agglomerative", "--linkage", linkage]
+
+
+def ours(file, linkage, ranks=1):
+    return lambda: phases("c.h5", "agglomerative", *words(file, linkage), ranks=ranks)
 
 
 def peer(x, linkage):
@@ -29,4 +35,18 @@ for linkage, n, aim in ("ward", 10000, 8), ("average", 10000, 2), ("complete", 1
     for kind in "blobs", "noise":
         x = rows(kind, n)
         file = write("x.h5", x=x)
-        table.row(f"{linkage}, {kind}, {n:,} x 32", *pair(ours(file, linkage), peer(x, linkage), repeat=1), aim)
+        table.row(f"{linkage}, {kind}, {n:,} x 32", *pair(ours(file, linkage), peer(x, linkage), repeat=2), aim)
+
+table = Table("trees on two ranks", "one rank")
+for linkage, n in ("ward", 20000), ("average", 20000), ("single", 40000):
+    file = write("x.h5", x=rows("noise", n))
+    table.row(f"{linkage}, noise, {n:,} x 32", *pair(ours(file, linkage, 2), ours(file, linkage), repeat=2), 1.9)
+
+if os.environ.get("LARGE"):
+    print(f"\n{'trees of blobs':46} {'tutti, s':>9} {'peak, MB':>10}", flush=True)
+    for n in 10000, 30000, 100000, 200000:
+        file = write("x.h5", x=rows("blobs", n))
+        for linkage in "ward", "single":
+            peak = tutti(*words(file, linkage), "--output", "c.h5")
+            print(f"{f'{linkage}, {n:,} x 32':46} {told('c.h5', 'agglomerative'):9.3f} {peak:10.0f}", flush=True)
+            os.remove("c.h5")
