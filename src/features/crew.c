@@ -181,6 +181,7 @@ static void add_up(extractor *e, const worker *crew, int threads)
 static tt_status work(extractor *e, worker *crew, int threads, unit *units)
 {
     tt_status s = deal_new(e->comm, units, e->plan.home_units, threads, &e->deal);
+    tt_phase(e->phases, NULL); /* the threads' own follow */
     if (s == TT_OK) {
         pulse_start(&e->pulse, e->comm, &e->deal, e->allowed - e->plan.bad, e->plan.all.clips);
         s = pulse_finish(&e->pulse, run_all(crew, threads));

@@ -367,6 +367,45 @@ static void nothing_to_extract_is_an_error(void **state)
     assert_int_equal(tt_extract(&world, &audio, &wrong, 1.0, &provenance, manifest, output), TT_ERR_CONFIG);
 }
 
+/** One bad sample, after 1.1 s: it costs the two clips that hold it, and the track has not failed. */
+static void a_bad_sample_costs_its_clips(void **state)
+{
+    (void)state;
+    char root[1024], path[1100], manifest[1024], output[1024];
+    snprintf(root, sizeof root, "%s", scratch("bad"));
+    snprintf(path, sizeof path, "%s/bad.wav", root);
+    snprintf(manifest, sizeof manifest, "%s", scratch("bad-manifest.h5"));
+    snprintf(output, sizeof output, "%s", scratch("bad.h5"));
+    if (world.rank == 0) {
+        enum { HEADER = 80 }; /* of libsndfile, for floats; exact enough here */
+        const float nan = NAN;
+        mkdir(root, 0777);
+        write_sound(root, "bad.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 8000, 1, 6, 300);
+        FILE *file = fopen(path, "r+b");
+        assert_non_null(file);
+        assert_int_equal(fseek(file, HEADER + 8800 * 4, SEEK_SET), 0);
+        assert_int_equal(fwrite(&nan, sizeof nan, 1, file), 1);
+        fclose(file);
+    }
+    MPI_Barrier(world.mpi);
+    tt_corpus_params corpus = {.path = root, .format = "folder"};
+    tt_audio_params overlapping = audio;
+    overlapping.clip_hop = 0.5;
+    assert_ok(tt_scan(&world, &corpus, &provenance, manifest));
+    assert_ok(tt_extract(&world, &overlapping, &features, 0, &provenance, manifest, output));
+    tt_store *store;
+    size_t bytes;
+    assert_ok(tt_store_open(&world, output, &store));
+    int32_t *clip = read_all(store, "/clip/status", &bytes),
+            *track = read_all(store, "/track/status", &bytes);
+    for (int i = 0; i < 11; i++)
+        assert_int_equal(clip[i], i == 1 || i == 2 ? TT_TRACK_NON_FINITE : TT_TRACK_OK);
+    assert_int_equal(track[0], TT_TRACK_TRUNCATED);
+    free(clip);
+    free(track);
+    tt_store_close(store);
+}
+
 /** Last, since a signal cannot be taken back. */
 static void a_signal_stops_it(void **state)
 {
@@ -388,6 +427,7 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(sets_and_half_floats),
     cmocka_unit_test(a_stopped_run_goes_on),
     cmocka_unit_test(nothing_to_extract_is_an_error),
+    cmocka_unit_test(a_bad_sample_costs_its_clips),
     cmocka_unit_test(a_signal_stops_it),
 };
 
