@@ -50,10 +50,9 @@ static tt_status do_unit(worker *w, const tt_track *track, const unit *u, bool *
         pthread_mutex_unlock(&e->outside);
         TT_TRY(s);
     }
-    if (done) {
+    if (done && tt_track_status_valid(status)) { /* what came to nothing may be back: a folder not mounted */
         *finished = true;
         e->pulse.skipped += u->clips;
-        e->pulse.failures += unit_fails_track(u, status);
         return TT_OK;
     }
     TT_TRY(unit_extract(w, track, u, finished));
