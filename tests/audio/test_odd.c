@@ -234,6 +234,25 @@ static void test_mp3(void **state)
     }
 }
 
+/* Of files put one behind the other the first is decoded, as its header counts, and the rest is not
+ * forgotten; what is no audio may stand there. */
+static void test_mp3_joined(void **state)
+{
+    (void)state;
+    for (int joined = 0; joined < 2; joined++) {
+        const char *name = joined ? "joined" : "noise behind it";
+        bytes b = {0};
+        append_sound(&b, MP3, RATE);
+        int64_t one = b.n;
+        while (joined && b.n < one + 200000) append_sound(&b, MP3, RATE);
+        if (!joined) append_noise(&b, 200000);
+        outcome o = outcome_of_bytes("joined.mp3", &b);
+        assert_status(o.probe, joined ? TT_TRACK_TRUNCATED : TT_TRACK_OK);
+        assert_true(fabs(o.seconds - 3) < 0.11);
+        if (joined) assert_said(&o, "does not count");
+    }
+}
+
 /* Names of any script, of any bytes, and as long as they may be. */
 static void test_names(void **state)
 {
@@ -348,6 +367,7 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_ogg_chain),
     cmocka_unit_test(test_wav_of_more_than_4_gb),
     cmocka_unit_test(test_mp3),
+    cmocka_unit_test(test_mp3_joined),
     cmocka_unit_test(test_names),
     cmocka_unit_test(test_no_files),
 };
