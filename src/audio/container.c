@@ -23,6 +23,7 @@ static const family families[] = {
 };
 
 static const char too_short[] = "the data ends before the header says";
+static const char surplus_audio[] = "audio that the header does not count, and that is not decoded, follows";
 
 enum {
     CHUNKS_MAX = 1000,
@@ -104,7 +105,7 @@ static void check_surplus(source *src, const family *f, int64_t body, int64_t si
         patch_to_end(src, f, body);
         src->cut = "it is longer than the 4 GB that a WAV can count, and the rest is not decoded";
     } else if (!chunks_follow(src, f, body + size + (size & 1))) {
-        src->cut = "there is more audio than the header says, which is not decoded,";
+        src->cut = surplus_audio;
     }
 }
 
@@ -197,13 +198,38 @@ static int64_t tags_end(source *src)
     return at;
 }
 
-bool mpeg_has_length(source *src)
+enum { XING = 16 }; /* bytes: name, flags, number of frames, number of bytes */
+
+/* The Xing or Info header in the first frame of MPEG audio, which tells its length. */
+static bool read_xing(source *src, int64_t frame, unsigned char out[XING])
 {
     unsigned char first[4096];
-    int64_t n = source_peek(src, tags_end(src), first, sizeof first);
-    for (int64_t i = 0; i + 8 <= n; i++)
-        if (memcmp(first + i, "Xing", 4) == 0 || memcmp(first + i, "Info", 4) == 0) return first[i + 7] & 1;
+    int64_t n = source_peek(src, frame, first, sizeof first);
+    for (int64_t i = 0; i + XING <= n; i++) {
+        if (memcmp(first + i, "Xing", 4) != 0 && memcmp(first + i, "Info", 4) != 0) continue;
+        memcpy(out, first + i, XING);
+        return true;
+    }
     return false;
+}
+
+bool mpeg_has_length(source *src)
+{
+    unsigned char xing[XING];
+    return read_xing(src, tags_end(src), xing) && (xing[7] & 1);
+}
+
+/* Files put one behind the other have the length of the first. */
+static void check_mpeg_surplus(source *src)
+{
+    unsigned char xing[XING], byte;
+    int64_t frame = tags_end(src);
+    if (!read_xing(src, frame, xing) || (xing[7] & 3) != 3) return;
+    int64_t end = frame + (int64_t)number(xing + 12, 4, true), surplus = src->bytes - end;
+    if (surplus <= TAIL_MAX) return;
+    src->buffer_n = 0;
+    if (source_peek(src, end + surplus / 2, &byte, 1) == 1 && mpeg_find(src->buffer, src->buffer_n) >= 0)
+        src->cut = surplus_audio;
 }
 
 /* libsndfile knows MPEG audio by its first bytes, but there are files with others before. */
@@ -219,6 +245,7 @@ static void check_mpeg(source *src, int64_t at)
         src->begin += at + begin;
         src->bytes -= at + begin;
     }
+    check_mpeg_surplus(src);
     if (!mpeg_has_length(src)) src->pretend = src->bytes * MPEG_RATIO;
 }
 

@@ -74,7 +74,8 @@ static int64_t divisor(int64_t a, int64_t b)
  * lead of its own, and begins where a frame and a sample fall together. */
 static int64_t begin_of(const tt_audio *a, int64_t sample, int64_t *first)
 {
-    static const int64_t lead = 1024; /* samples; 256 are enough for soxr's HQ at any ratio */
+    /* 256 samples of the lower rate are enough for soxr's HQ at any ratio */
+    int64_t lead = 1024 * (1 + a->to / a->from);
     int64_t common = divisor(a->from, a->to), up = a->to / common, down = a->from / common;
     int64_t before = a->resampler ? sample - lead : sample;
     int64_t steps = before > 0 ? before / up : 0;

@@ -248,8 +248,9 @@ tt_status cmd_info(const tt_comm *comm, int argc, char **argv)
 {
     const cli_usage usage = {
         "tutti info FILE",
-        "Print what an HDF5 file holds: its datasets, where it comes from, and for a manifest or\n"
-        "features how many rows there are per genre, language and status.",
+        "Print what an HDF5 file holds: its datasets, where it comes from, for a manifest how many\n"
+        "tracks there are per genre, language, split, format and status, for features how many tracks\n"
+        "and clips per status.",
         1};
     const char *path;
     bool done, config = false;

@@ -67,10 +67,10 @@ static tt_status dispatch(const tt_comm *comm, int argc, char **argv)
 int main(int argc, char **argv)
 {
     int provided;
+    tt_signals_catch(); /* before MPI, whose start takes a second on many ranks */
     MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &provided);
     tt_comm world = tt_comm_wrap(MPI_COMM_WORLD);
     tt_log_setup(TT_LOG_INFO, world.rank);
-    tt_signals_catch();
     tt_status s = tt_agree(&world, dispatch(&world, argc, argv));
     if (world.rank == 0 && s == TT_UNCHECKED)
         tt_warn("%s", tt_message());

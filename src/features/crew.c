@@ -50,10 +50,9 @@ static tt_status do_unit(worker *w, const tt_track *track, const unit *u, bool *
         pthread_mutex_unlock(&e->outside);
         TT_TRY(s);
     }
-    if (done) {
+    if (done && tt_track_status_valid(status)) { /* what came to nothing may be back: a folder not mounted */
         *finished = true;
         e->pulse.skipped += u->clips;
-        e->pulse.failures += unit_fails_track(u, status);
         return TT_OK;
     }
     TT_TRY(unit_extract(w, track, u, finished));
@@ -181,6 +180,7 @@ static void add_up(extractor *e, const worker *crew, int threads)
 static tt_status work(extractor *e, worker *crew, int threads, unit *units)
 {
     tt_status s = deal_new(e->comm, units, e->plan.home_units, threads, &e->deal);
+    tt_phase(e->phases, NULL); /* the threads' own follow */
     if (s == TT_OK) {
         pulse_start(&e->pulse, e->comm, &e->deal, e->allowed - e->plan.bad, e->plan.all.clips);
         s = pulse_finish(&e->pulse, run_all(crew, threads));

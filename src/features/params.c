@@ -106,19 +106,26 @@ tt_status params_check(const tt_audio_params *audio, const tt_features_params *p
     return TT_OK;
 }
 
-/** "3, 5 to 7" into text, of the empty ones among `count` [n]. @return how many there are */
+/** "3, 5 to 7" into text, of the empty ones among `count` [n]; "..." stands for what does not fit. @return
+ * how many there are */
 static int list_empty(const int *count, int n, char *text, size_t bytes)
 {
     int empty = 0;
     size_t at = 0;
     text[0] = '\0';
     for (int i = 0, end; i < n; i = end) {
+        char part[32];
         for (end = i + 1; end < n && (count[end] == 0) == (count[i] == 0);) end++;
         if (count[i] != 0) continue;
+        const char *comma = empty > 0 ? ", " : "";
         empty += end - i;
-        if (at >= bytes) continue;
-        at += (size_t)snprintf(text + at, bytes - at, "%s%d", at > 0 ? ", " : "", i);
-        if (end > i + 1 && at < bytes) at += (size_t)snprintf(text + at, bytes - at, " to %d", end - 1);
+        if (end > i + 1)
+            snprintf(part, sizeof part, "%s%d to %d", comma, i, end - 1);
+        else
+            snprintf(part, sizeof part, "%s%d", comma, i);
+        bool fits = at + strlen(part) + sizeof ", ..." <= bytes;
+        if (at < bytes) at += (size_t)snprintf(text + at, bytes - at, "%s", fits ? part : ", ...");
+        if (!fits) bytes = at; /* nothing more */
     }
     return empty;
 }

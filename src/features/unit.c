@@ -30,12 +30,11 @@ const char *track_reason(const tt_track *track)
     return text;
 }
 
-/** Read n samples behind those in place. */
-static tt_status read_more(reader *r, int64_t n)
+/** Read at most n samples behind those in place. */
+static tt_status read_piece(reader *r, int64_t n)
 {
     tt_track_status status = TT_TRACK_OK;
     int64_t got = 0;
-    if (r->ended || n == 0) return TT_OK;
     TT_TRY(tt_audio_read(r->audio, r->samples + r->have, n, &got, &status));
     r->have += got;
     r->ended = got < n;
@@ -45,6 +44,16 @@ static tt_status read_more(reader *r, int64_t n)
         r->status = status;
         snprintf(r->message, sizeof r->message, "%s", track_reason(r->track));
     }
+    return TT_OK;
+}
+
+/** Read n samples behind those in place, in pieces: a bad sample costs the clips with its piece, not all that
+ * overlap the clip. */
+static tt_status read_more(reader *r, int64_t n)
+{
+    enum { PIECE = 1024 };
+    for (int64_t end = r->have + n; !r->ended && r->have < end;)
+        TT_TRY(read_piece(r, end - r->have < PIECE ? end - r->have : PIECE));
     return TT_OK;
 }
 
@@ -138,9 +147,9 @@ static tt_status lose_unit(worker *w, const unit *u, int32_t status, const char 
 static tt_status finish_unit(worker *w, const unit *u, const reader *r, int64_t valid)
 {
     tt_track_status status = r->status;
-    if (status == TT_TRACK_OK && valid == 0) status = TT_TRACK_DAMAGED;
-    if (status == TT_TRACK_TRUNCATED && valid == 0) status = TT_TRACK_DAMAGED;
-    if (status == TT_TRACK_TIMEOUT && valid == 0) status = TT_TRACK_TOO_SLOW;
+    bool soft = tt_track_status_valid((int)status);
+    if (valid > 0 && !soft) status = TT_TRACK_TRUNCATED;
+    if (valid == 0 && soft) status = status == TT_TRACK_TIMEOUT ? TT_TRACK_TOO_SLOW : TT_TRACK_DAMAGED;
     w->e->pulse.failures += unit_fails_track(u, (int32_t)status);
     return rows_unit(&w->rows, u->index, (int32_t)status, r->message);
 }

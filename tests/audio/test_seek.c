@@ -27,6 +27,7 @@ static const sample_format formats[] = {
     {"pcm.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 44100, 2, -1},
     {"float.rf64", SF_FORMAT_RF64 | SF_FORMAT_FLOAT, 22050, 1, -1},
     {"ulaw.w64", SF_FORMAT_W64 | SF_FORMAT_ULAW, 16000, 1, -1},
+    {"low.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 8000, 1, -1},
     {"pcm.aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_24, 48000, 1, -1},
     {"pcm.au", SF_FORMAT_AU | SF_FORMAT_PCM_16, 32000, 1, -1},
     {"alac.caf", SF_FORMAT_CAF | SF_FORMAT_ALAC_16, 44100, 1, -1},
@@ -97,11 +98,11 @@ static double tolerance(const sample_format *f, int rate)
     return f->rate != rate || strcmp(f->name, "mono.mp3") == 0 ? 1e-6 : 0;
 }
 
-enum { N = 30000 };
+enum { N = 30000, RATE_MAX = 192000 };
 
 static void compare(const sample_format *f, const char *path, int rate)
 {
-    static float whole[48000 * SECONDS], x[N], y[N];
+    static float whole[RATE_MAX * SECONDS], x[N], y[N];
     tt_audio *a = open_track(path, rate);
     int64_t length = read_some(a, whole, (int64_t)rate * SECONDS);
     tt_audio_close(a);
@@ -132,6 +133,7 @@ static void a_seek_gives_the_samples_of_decoding(void **state)
         write_sound(path, &formats[k]);
         compare(&formats[k], path, formats[k].rate);
         if (formats[k].rate != 22050) compare(&formats[k], path, 22050);
+        if (strcmp(formats[k].name, "low.wav") == 0) compare(&formats[k], path, RATE_MAX);
         unlink(path);
     }
 }

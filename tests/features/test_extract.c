@@ -329,6 +329,33 @@ static void sets_and_half_floats(void **state)
     tt_store_close(store);
 }
 
+static void move(const char *from, const char *to)
+{
+    if (world.rank == 0) assert_int_equal(rename(from, to), 0);
+    MPI_Barrier(world.mpi);
+}
+
+/** A track that is gone since the scan fails a run that allows none; when it is back the same run goes on,
+ * and ends as if it had never been away. */
+static void what_is_back_is_read(void **state)
+{
+    (void)state;
+    char manifest[1024], output[1024], all[1024], path[1100], away[1024];
+    snprintf(manifest, sizeof manifest, "%s", scratch("manifest.h5"));
+    snprintf(output, sizeof output, "%s", scratch("back.h5"));
+    snprintf(all, sizeof all, "%s", scratch("all.h5"));
+    snprintf(away, sizeof away, "%s", scratch("away"));
+    snprintf(path, sizeof path, "%s/rock/j-vanishing.wav", corpus_root());
+    const double scanned = (FAILED + 0.1) / TRACKS; /* what failed in the scan already */
+    move(path, away);
+    assert_int_equal(tt_extract(&world, &audio, &features, scanned, &provenance, manifest, output),
+                     TT_ERR_INPUT);
+    assert_int_equal(access(output, F_OK), -1);
+    move(away, path);
+    assert_ok(tt_extract(&world, &audio, &features, scanned, &provenance, manifest, output));
+    assert_same_file(output, all);
+}
+
 /** A track that is gone since the scan fails a run that allows none; its work is kept, and the next run,
  * which allows it, ends in the bits of one that never stopped. */
 static void a_stopped_run_goes_on(void **state)
@@ -367,6 +394,45 @@ static void nothing_to_extract_is_an_error(void **state)
     assert_int_equal(tt_extract(&world, &audio, &wrong, 1.0, &provenance, manifest, output), TT_ERR_CONFIG);
 }
 
+/** One bad sample, after 1.1 s: it costs the two clips that hold it, and the track has not failed. */
+static void a_bad_sample_costs_its_clips(void **state)
+{
+    (void)state;
+    char root[1024], path[1100], manifest[1024], output[1024];
+    snprintf(root, sizeof root, "%s", scratch("bad"));
+    snprintf(path, sizeof path, "%s/bad.wav", root);
+    snprintf(manifest, sizeof manifest, "%s", scratch("bad-manifest.h5"));
+    snprintf(output, sizeof output, "%s", scratch("bad.h5"));
+    if (world.rank == 0) {
+        enum { HEADER = 80 }; /* of libsndfile, for floats; exact enough here */
+        const float nan = NAN;
+        mkdir(root, 0777);
+        write_sound(root, "bad.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 8000, 1, 6, 300);
+        FILE *file = fopen(path, "r+b");
+        assert_non_null(file);
+        assert_int_equal(fseek(file, HEADER + 8800 * 4, SEEK_SET), 0);
+        assert_int_equal(fwrite(&nan, sizeof nan, 1, file), 1);
+        fclose(file);
+    }
+    MPI_Barrier(world.mpi);
+    tt_corpus_params corpus = {.path = root, .format = "folder"};
+    tt_audio_params overlapping = audio;
+    overlapping.clip_hop = 0.5;
+    assert_ok(tt_scan(&world, &corpus, &provenance, manifest));
+    assert_ok(tt_extract(&world, &overlapping, &features, 0, &provenance, manifest, output));
+    tt_store *store;
+    size_t bytes;
+    assert_ok(tt_store_open(&world, output, &store));
+    int32_t *clip = read_all(store, "/clip/status", &bytes),
+            *track = read_all(store, "/track/status", &bytes);
+    for (int i = 0; i < 11; i++)
+        assert_int_equal(clip[i], i == 1 || i == 2 ? TT_TRACK_NON_FINITE : TT_TRACK_OK);
+    assert_int_equal(track[0], TT_TRACK_TRUNCATED);
+    free(clip);
+    free(track);
+    tt_store_close(store);
+}
+
 /** Last, since a signal cannot be taken back. */
 static void a_signal_stops_it(void **state)
 {
@@ -381,14 +447,11 @@ static void a_signal_stops_it(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(rows_do_not_show_the_ranks),
-    cmocka_unit_test(rows_say_what_they_are),
-    cmocka_unit_test(failures_are_listed),
-    cmocka_unit_test(tempo_is_of_the_mean),
-    cmocka_unit_test(sets_and_half_floats),
-    cmocka_unit_test(a_stopped_run_goes_on),
-    cmocka_unit_test(nothing_to_extract_is_an_error),
-    cmocka_unit_test(a_signal_stops_it),
+    cmocka_unit_test(rows_do_not_show_the_ranks),   cmocka_unit_test(rows_say_what_they_are),
+    cmocka_unit_test(failures_are_listed),          cmocka_unit_test(tempo_is_of_the_mean),
+    cmocka_unit_test(sets_and_half_floats),         cmocka_unit_test(what_is_back_is_read),
+    cmocka_unit_test(a_stopped_run_goes_on),        cmocka_unit_test(nothing_to_extract_is_an_error),
+    cmocka_unit_test(a_bad_sample_costs_its_clips), cmocka_unit_test(a_signal_stops_it),
 };
 
 int main(int argc, char **argv)
