@@ -45,13 +45,12 @@ struct tt_analyzer {
     int64_t samples, frames;
     int64_t stride; /**< frames rounded up to LANES: the length of a row of the matrices below */
 
-    /* one transform or the other: see spectrum.c */
     fftwf_plan plan; /**< complex, n_fft / 2: even samples real, odd ones imaginary */
     float *window;   /**< [n_fft] half a Hann window (the half belongs to the split of the spectrum) */
     float *twiddle;  /**< [n_fft / 4 + 1, 2] cos, sin of 2 pi k / n_fft */
     float *frame;    /**< [n_fft] windowed */
     float *turned;   /**< [pitch, LANES] the complex spectra, frames last */
-    fftw_plan plan_wide;
+    fftw_plan plan_wide;         /**< real, n_fft, where single bins count: see spectrum.c */
     double *window_wide;         /**< [n_fft] */
     double *frame_wide;          /**< [n_fft] */
     fftw_complex *spectrum_wide; /**< [bins] */
@@ -67,7 +66,7 @@ struct tt_analyzer {
     float *padded;    /**< [n_fft / 2 + samples + n_fft / 2 or more] the clip between zeros */
     int64_t pitch;    /**< length of a row of the next, a multiple of 2 LANES */
     float *transform; /**< [LANES, pitch] complex spectra, or powers */
-    float *power;     /**< [pitch, LANES], of which [bins] are used */
+    float *power;     /**< [bins, LANES] */
     float *magnitude_room;
     float *magnitude;          /**< [bins, LANES] in it, behind a row of zeros */
     float *before;             /**< [bins] magnitudes of the last frame of the tile before */
@@ -108,8 +107,8 @@ bool params_norm(const tt_features_params *p); /**< mel_norm slaney */
 
 /* spectrum.c */
 
-/** Window, tables and plan. Whether the transform is `wide` decides which. */
-tt_status spectrum_new(tt_analyzer *a, bool wide);
+/** Windows, tables and plans; `deep`: every bin counts, however small beside the others of its frame. */
+tt_status spectrum_new(tt_analyzer *a, bool deep);
 void spectrum_free(tt_analyzer *a);
 
 /** Power of frames [first, first + LANES) of the padded clip; frames beyond the last are zero. */

@@ -1,19 +1,24 @@
-/* Short-time Fourier transform, in one of two precisions.
+/* Short-time Fourier transform, in single precision, and in double where that does not do.
  *
- * In single precision every bin has an error of some 1e-7 of the frame's largest magnitude. The mel of a clip
- * and what is made of it do not see that: its floor is 80 dB down. Features that look between the partials
- * (the valleys of spectral contrast, 120 dB and more below a clean tone) do, so where one of them is wanted
- * the transform is in double, and only its powers are rounded to float.
+ * A real transform of n points is a complex one of n / 2 over (even, odd) samples plus one pass that takes
+ * the two apart: in single precision FFTW's complex transforms are three times as fast as its real ones, and
+ * the pass runs over sixteen frames at once. In double its real ones are as fast.
  *
- * In single precision a real transform of n points is a complex one of n / 2 over (even, odd) samples plus
- * one pass that takes the two apart: FFTW's complex transforms are three times as fast as its real ones
- * there, and the pass runs over sixteen frames at once. In double its real ones are as fast. */
+ * In single precision every bin has an error of some 1e-7 of the root mean square of its frame's spectrum.
+ * The mel of a clip and what is made of it do not see that: its floor is 80 dB down. Features that look
+ * between the partials (the valleys of spectral contrast, 120 dB and more below a clean tone) do. Where one
+ * of them is wanted, frames that have so small a bin are transformed again, in double, and only the powers
+ * are rounded to float. Which frames those are follows from the frame alone. */
 #include "features/internal.h"
 
 #include "tutti/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+/* A power below this share of the mean is done in double: a magnitude 90 dB down, which single precision
+ * knows to about 0.3 %, or 0.03 dB. */
+#define DEEP 1e-9f
 
 /** A tile of 2 LANES numbers of each of LANES frames, frames last. Two passes of "four hands of cards", each
  * moving the two highest bits of the index to its lowest end. */
@@ -41,24 +46,34 @@ TT_KERNEL static void turn_tile(const float *restrict spectra, int64_t spectrum,
 }
 
 /** Power spectra of the real signals from the complex transforms z [half, 2, LANES] of n_fft = 2 half points.
- *  X[k] = E + W O and X[half - k] = conj(E - W O), with E, O the transforms of the even and odd samples. */
-TT_KERNEL static void split(const float *restrict z_in, const float *restrict twiddle, int half,
-                            float *restrict out)
+ *  X[k] = E + W O and X[half - k] = conj(E - W O), with E, O the transforms of the even and odd samples.
+ *  @return the frames with a bin whose power is below `share` of the mean, one bit each */
+TT_KERNEL static uint32_t split(const float *restrict z_in, const float *restrict twiddle, int half,
+                                float share, float *restrict out)
 {
     const lanes *z = (const lanes *)z_in;
     lanes *power = (lanes *)out;
     lanes first = 2.0f * (z[0] + z[1]), last = 2.0f * (z[0] - z[1]);
     power[0] = first * first;
     power[half] = last * last;
+    lanes least = power[0], total = power[0] + power[half];
+    LANES_MIN(least, least, power[half]);
     for (int k = 1; k <= half / 2; k++) {
         lanes ar = z[2 * k], ai = z[2 * k + 1], br = z[2 * (half - k)], bi = z[2 * (half - k) + 1];
         lanes er = ar + br, ei = ai - bi, or = ai + bi, oi = br - ar;
         float c = twiddle[2 * k], s = twiddle[2 * k + 1];
         lanes tr = c * or +s * oi, ti = c * oi - s * or ;
         lanes xr = er + tr, xi = ei + ti, yr = er - tr, yi = ei - ti;
-        power[k] = xr * xr + xi * xi;
-        power[half - k] = yr * yr + yi * yi;
+        lanes x = xr * xr + xi * xi, y = yr * yr + yi * yi;
+        power[k] = x;
+        power[half - k] = y;
+        LANES_MIN(least, least, x);
+        LANES_MIN(least, least, y);
+        total += x + y;
     }
+    uint32_t deep = 0;
+    for (int l = 0; l < LANES; l++) deep |= (uint32_t)(least[l] * (float)(half + 1) < share * total[l]) << l;
+    return deep;
 }
 
 TT_KERNEL static void multiply(const float *restrict x, const float *restrict y, int64_t n,
@@ -79,6 +94,16 @@ TT_KERNEL static void squares(const double *restrict z, int64_t n, float *restri
     for (int64_t i = 0; i < n; i++) out[i] = (float)(z[2 * i] * z[2 * i] + z[2 * i + 1] * z[2 * i + 1]);
 }
 
+/** Put n rows of `other`, of the frames that `chosen` tells by bits, in place of those of power. */
+TT_KERNEL static void replace(const float *restrict other, uint32_t chosen, int64_t n, float *restrict power)
+{
+    lane_bits mask;
+    for (int l = 0; l < LANES; l++) mask[l] = chosen >> l & 1 ? -1 : 0;
+    const lane_bits *from = (const lane_bits *)other;
+    lane_bits *to = (lane_bits *)power;
+    for (int64_t k = 0; k < n; k++) to[k] = (from[k] & mask) | (to[k] & ~mask);
+}
+
 /** Half the complex spectrum of one frame. */
 static void transform(tt_analyzer *a, const float *samples, float *out)
 {
@@ -94,22 +119,29 @@ static void transform_wide(tt_analyzer *a, const float *samples, float *out)
     squares((const double *)a->spectrum_wide, a->bins, out);
 }
 
+/** Do the chosen frames of the tile again, in double. */
+static void refine(tt_analyzer *a, int64_t first, uint32_t chosen)
+{
+    for (int l = 0; l < LANES; l++)
+        if (chosen >> l & 1) transform_wide(a, a->padded + (first + l) * a->hop, a->transform + l * a->pitch);
+    for (int64_t i = 0; i < a->bins; i += 2 * LANES)
+        turn_tile(a->transform + i, a->pitch, a->turned + i * LANES);
+    replace(a->turned, chosen, a->bins, a->power);
+}
+
 void spectrum_frames(tt_analyzer *a, int64_t first)
 {
     for (int l = 0; l < LANES; l++) {
         float *out = a->transform + l * a->pitch;
-        const float *samples = a->padded + (first + l) * a->hop;
-        if (first + l >= a->frames)
-            memset(out, 0, (size_t)a->pitch * sizeof *out);
-        else if (a->plan_wide)
-            transform_wide(a, samples, out);
+        if (first + l < a->frames)
+            transform(a, a->padded + (first + l) * a->hop, out);
         else
-            transform(a, samples, out);
+            memset(out, 0, (size_t)a->pitch * sizeof *out);
     }
-    float *turned = a->plan_wide ? a->power : a->turned;
-    for (int64_t i = 0; i < a->pitch; i += 2 * LANES)
-        turn_tile(a->transform + i, a->pitch, turned + i * LANES);
-    if (!a->plan_wide) split(a->turned, a->twiddle, a->n_fft / 2, a->power);
+    for (int64_t i = 0; i < a->n_fft; i += 2 * LANES)
+        turn_tile(a->transform + i, a->pitch, a->turned + i * LANES);
+    uint32_t deep = split(a->turned, a->twiddle, a->n_fft / 2, DEEP, a->power);
+    if (a->plan_wide && deep) refine(a, first, deep);
 }
 
 /** A window of `scale` times Hann's, periodic. */
@@ -142,21 +174,20 @@ static tt_status tables_wide(tt_analyzer *a)
     return TT_OK;
 }
 
-tt_status spectrum_new(tt_analyzer *a, bool wide)
+tt_status spectrum_new(tt_analyzer *a, bool deep)
 {
-    a->pitch = ((wide ? a->bins : a->n_fft) + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
+    a->pitch = (a->n_fft + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
     /* rows a whole page apart would meet in the same lines of the cache */
     if (a->pitch % 1024 == 0) a->pitch += 2 * LANES;
     TT_TRY(tt_alloc(a->pitch * LANES, sizeof(float), "spectra", &a->transform));
-    TT_TRY(tt_alloc(a->pitch * LANES, sizeof(float), "spectra", &a->power));
-    TT_TRY(wide ? tables_wide(a) : tables(a));
+    TT_TRY(tt_alloc((int64_t)a->bins * LANES, sizeof(float), "spectra", &a->power));
+    TT_TRY(tables(a));
+    if (deep) TT_TRY(tables_wide(a));
     /* FFTW_ESTIMATE: a plan chosen by timing could differ from rank to rank, and its bits with it */
-    if (wide)
-        a->plan_wide = fftw_plan_dft_r2c_1d(a->n_fft, a->frame_wide, a->spectrum_wide, FFTW_ESTIMATE);
-    else
-        a->plan = fftwf_plan_dft_1d(a->n_fft / 2, (fftwf_complex *)a->frame, (fftwf_complex *)a->transform,
-                                    FFTW_FORWARD, FFTW_ESTIMATE);
-    if (!a->plan && !a->plan_wide)
+    a->plan = fftwf_plan_dft_1d(a->n_fft / 2, (fftwf_complex *)a->frame, (fftwf_complex *)a->transform,
+                                FFTW_FORWARD, FFTW_ESTIMATE);
+    if (deep) a->plan_wide = fftw_plan_dft_r2c_1d(a->n_fft, a->frame_wide, a->spectrum_wide, FFTW_ESTIMATE);
+    if (!a->plan || (deep && !a->plan_wide))
         return tt_fail(TT_ERR_INTERNAL, "FFTW has no plan for features.n_fft = %d", a->n_fft);
     return TT_OK;
 }

@@ -130,28 +130,49 @@ static void add_up(tempo_space *s)
     }
 }
 
-#define SUM_OVER(k) ((s->high[k][end] - s->high[k][begin]) + (s->low[k][end] - s->low[k][begin]))
+/** Eight frames, and the lags that are done together: they share what belongs to a frame. */
+typedef double frames8 __attribute__((vector_size(8 * sizeof(double))));
+enum { FRAMES = 8, LAGS = 4 };
 
-/** The mean over windows at one lag. Window t holds frame i at place i - t, which runs from 1 (at 0 the
- * window is 0) to window - 1 - lag. Margins let the last vector run over the end, where x is 0. */
-TT_KERNEL static double mean_at(const tempo_space *s, int64_t lag)
+#define LOAD(out, from) memcpy(&(out), (from), sizeof(out))
+
+/** The means over windows at lags [first, first + LAGS). Window t holds frame i at place i - t, which runs
+ * from 1 (at 0 the window is 0) to window - 1 - lag. Margins let vectors and lags run over the end, where x
+ * is 0. */
+TT_KERNEL static void mean_at(const tempo_space *s, int64_t first, double *restrict mean)
 {
-    const double *w1 = s->wave[1], *w2 = s->wave[2], *w3 = s->wave[3], *w4 = s->wave[4];
-    double c = w1[lag], d = w2[lag], sum[LANES] = {0}, total = 0;
-    for (int64_t first = s->begin; first < s->padded - lag; first += LANES) {
-#pragma omp simd simdlen(8)
-        for (int64_t l = 0; l < LANES; l++) {
-            int64_t i = first + l, end = s->window + i, begin = i + 1 + lag;
-            double weight = SUM_OVER(0), c1 = SUM_OVER(1), s1 = SUM_OVER(2), c2 = SUM_OVER(3),
-                   s2 = SUM_OVER(4);
-            double r1 = w1[i] * c1 + w2[i] * s1, q1 = w2[i] * c1 - w1[i] * s1;
-            double r2 = w3[i] * c2 + w4[i] * s2, q2 = w4[i] * c2 - w3[i] * s2;
-            double kernel = (1 + 0.5 * c) * weight - (1 + c) * r1 + d * q1 + 0.5 * (c * r2 - d * q2);
-            sum[l] += s->x[i] * s->x[i + lag] * kernel;
+    frames8 sum[LAGS] = {{0}};
+    for (int64_t i = s->begin; i < s->padded - first; i += FRAMES) {
+        frames8 x, w[TERMS], high[TERMS], low[TERMS];
+        LOAD(x, s->x + i);
+        for (int k = 0; k < TERMS; k++) {
+            LOAD(w[k], s->wave[k] + i);
+            LOAD(high[k], s->high[k] + s->window + i);
+            LOAD(low[k], s->low[k] + s->window + i);
+        }
+        UNROLL for (int j = 0; j < LAGS; j++)
+        {
+            int64_t lag = first + j;
+            frames8 later, g[TERMS], begin;
+            LOAD(later, s->x + i + lag);
+            for (int k = 0; k < TERMS; k++) { /* the weights g_t times 1, cos, sin, ... over the windows */
+                LOAD(begin, s->high[k] + i + 1 + lag);
+                g[k] = high[k] - begin;
+                LOAD(begin, s->low[k] + i + 1 + lag);
+                g[k] += low[k] - begin;
+            }
+            double c = s->wave[1][lag], d = s->wave[2][lag];
+            frames8 r1 = w[1] * g[1] + w[2] * g[2], q1 = w[2] * g[1] - w[1] * g[2];
+            frames8 r2 = w[3] * g[3] + w[4] * g[4], q2 = w[4] * g[3] - w[3] * g[4];
+            frames8 kernel = (1 + 0.5 * c) * g[0] - (1 + c) * r1 + d * q1 + 0.5 * (c * r2 - d * q2);
+            sum[j] += x * later * kernel;
         }
     }
-    for (int l = 0; l < LANES; l++) total += sum[l];
-    return 0.25 * total;
+    for (int j = 0; j < LAGS; j++) {
+        double total = 0;
+        for (int l = 0; l < FRAMES; l++) total += sum[j][l];
+        mean[j] = 0.25 * total;
+    }
 }
 
 void tt_analyzer_tempogram(tt_analyzer *a, float *out)
@@ -162,7 +183,11 @@ void tt_analyzer_tempogram(tt_analyzer *a, float *out)
     lay_out(a->frames, a->lags, a->tempo, &s);
     fill(&s, frames_row(a, ONSET));
     add_up(&s);
-    for (int64_t lag = 0; lag < a->lags; lag++) out[lag] = (float)fmax(mean_at(&s, lag), 0);
+    for (int64_t lag = 0; lag < a->lags; lag += LAGS) {
+        double mean[LAGS];
+        mean_at(&s, lag, mean);
+        for (int64_t j = 0; j < LAGS && lag + j < a->lags; j++) out[lag + j] = (float)fmax(mean[j], 0);
+    }
     analyzer_phase(a, NULL);
 }
 
