@@ -16,7 +16,8 @@ typedef double lanes __attribute__((vector_size(WIDTH * sizeof(double)), aligned
 TT_KERNEL static void inner_tile(int64_t rows, const double *restrict x, const double *restrict y,
                                  double *restrict out)
 {
-    lanes sum[TALL][2] = {{{0}}};
+    lanes sum[TALL][2];
+    memcpy(sum, out, sizeof sum);
     for (int64_t r = 0; r < rows; r++) {
         lanes low = LANES(y + r * PANEL), high = LANES(y + r * PANEL + WIDTH);
         for (int i = 0; i < TALL; i++) {

@@ -6,7 +6,7 @@
 
 enum { PANEL_SQUARE = PANEL * PANEL };
 
-/** out [PANEL, PANEL] = x' y, for x and y [rows, PANEL]. Not collective. */
+/** out [PANEL, PANEL] += x' y, for x and y [rows, PANEL]. Not collective. */
 void panel_inner(int64_t rows, const double *x, const double *y, double *out);
 
 /** y += x t, for x and y [rows, PANEL] and t [PANEL, PANEL]; rows is a multiple of 8. Not collective. */

@@ -15,6 +15,7 @@
 enum {
     PANELS_MAX = 256,     /* the basis holds 4096 vectors at most */
     BASIS_PER_VALUE = 10, /* and this many for each value wanted */
+    STRIP = 64,           /* rows of two panels that a first-level cache holds; divides TT_BLOCK_ROWS */
     CHECKS = 8,           /* the values are looked at when the basis has grown by an eighth */
 };
 
@@ -77,10 +78,11 @@ static tt_status inner(const basis *b, double *const *panel, int n, double *out)
     tt_blocksum *sum = NULL;
     tt_status s = tt_blocksum_new((int64_t)n * PANEL_SQUARE, b->first / TT_BLOCK_ROWS, &sum);
     for (int64_t i = 0; s == TT_OK && i < b->padded; i += TT_BLOCK_ROWS) {
-        double *to = tt_blocksum_room(sum);
+        double *to = tt_blocksum_next(sum);
         if (!to) s = TT_ERR_MEMORY;
-        for (int p = 0; s == TT_OK && p < n; p++)
-            panel_inner(TT_BLOCK_ROWS, panel[p] + i * PANEL, b->next + i * PANEL, to + p * PANEL_SQUARE);
+        for (int64_t r = i; s == TT_OK && r < i + TT_BLOCK_ROWS; r += STRIP)
+            for (int p = 0; p < n; p++)
+                panel_inner(STRIP, panel[p] + r * PANEL, b->next + r * PANEL, to + p * PANEL_SQUARE);
         if (s == TT_OK) tt_blocksum_commit(sum);
     }
     s = tt_agree(b->comm, s);
@@ -99,10 +101,9 @@ static tt_status project_on(basis *b, int from)
         part[i] += b->now[i];
         b->now[i] = -b->now[i];
     }
-    for (int64_t i = 0; i < b->padded; i += TT_BLOCK_ROWS)
+    for (int64_t i = 0; i < b->padded; i += STRIP)
         for (int p = 0; p < n; p++)
-            panel_add(TT_BLOCK_ROWS, b->panel[from + p] + i * PANEL, b->now + p * PANEL_SQUARE,
-                      b->next + i * PANEL);
+            panel_add(STRIP, b->panel[from + p] + i * PANEL, b->now + p * PANEL_SQUARE, b->next + i * PANEL);
     return TT_OK;
 }
 

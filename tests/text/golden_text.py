@@ -97,9 +97,7 @@ with h5py.File("golden_text.h5", "w") as f:
     x = TfidfVectorizer(tokenizer=str.split, token_pattern=None, lowercase=False, **cases["plain"]).fit_transform(given).toarray()
     u, s, vt = np.linalg.svd(x, full_matrices=False)
     k = 14
-    scores = x @ vt[:k].T
     f["svd/values"] = s[:k]
-    f["svd/explained_variance_ratio"] = scores.var(0) / x.var(0).sum()
     vt = vt[:k] * np.sign(vt[np.arange(k), np.abs(vt[:k]).argmax(1)])[:, None]
     f["svd/axes"] = vt.T
     print("singular values", s[:k + 3])
