@@ -2,7 +2,6 @@
 
 #include "tutti/log.h"
 #include "tutti/memory.h"
-#include "tutti/progress.h"
 #include "tutti/signal.h"
 #include "tutti/sum.h"
 
@@ -239,7 +238,7 @@ static tt_status run_start(kmeans *m, const tt_kmeans_params *params, uint64_t s
     else if (!begun)
         TT_TRY(kmeans_seed(m, params->init, seed, (uint64_t)m->place[AT_RESTART]));
     if (!begun) memset(m->weight, 0, (size_t)m->k * sizeof *m->weight);
-    if (params->mini_batch > 0) TT_TRY(kmeans_batches(m, params, seed, tolerance));
+    if (params->mini_batch > 0) TT_TRY(kmeans_batches(m, params, seed, tolerance, progress));
     return lloyd(m, params, max_iter, tolerance, progress);
 }
 
@@ -260,6 +259,17 @@ static tt_status end_start(kmeans *m, bool *best)
     return TT_OK;
 }
 
+/* Iterations and passes of one start, at most and so far. */
+static int64_t steps_of_start(const tt_kmeans_params *params)
+{
+    return (int64_t)params->max_iter + (params->mini_batch > 0);
+}
+
+static int64_t steps_done(const kmeans *m)
+{
+    return (int64_t)(m->place[AT_PASS] + m->place[AT_ITERATION]);
+}
+
 static tt_status run_starts(kmeans *m, const tt_kmeans_params *params, int n_init, uint64_t seed,
                             const double *centroids, tt_progress *progress)
 {
@@ -269,7 +279,7 @@ static tt_status run_starts(kmeans *m, const tt_kmeans_params *params, int n_ini
         tt_status s = run_start(m, params, seed, centroids, tolerance, progress);
         if (s == TT_STOPPED && m->place[AT_PASS] + m->place[AT_ITERATION] == 0) s = stop(m, params);
         TT_TRY(s);
-        tt_progress_skip(progress, params->max_iter - (int64_t)m->place[AT_ITERATION]);
+        tt_progress_skip(progress, steps_of_start(params) - steps_done(m));
         TT_TRY(end_start(m, &last_is_best));
     }
     if (last_is_best) return TT_OK;
@@ -284,14 +294,13 @@ static tt_status run(kmeans *m, const tt_kmeans_params *params, int n_init, uint
 {
     bool found;
     tt_progress progress;
-    int64_t total = (int64_t)n_init * params->max_iter;
+    int64_t total = n_init * steps_of_start(params);
     TT_TRY(kmeans_checkpoint_read(m, params, &found));
     if (found)
         tt_info("k-means: going on from the checkpoint at start %d, iteration %d",
                 (int)m->place[AT_RESTART] + 1, (int)(m->place[AT_PASS] + m->place[AT_ITERATION]));
     tt_progress_start(&progress, "k-means", "iterations", total, total);
-    tt_progress_skip(&progress,
-                     (int64_t)m->place[AT_RESTART] * params->max_iter + (int64_t)m->place[AT_ITERATION]);
+    tt_progress_skip(&progress, (int64_t)m->place[AT_RESTART] * steps_of_start(params) + steps_done(m));
     tt_status s = run_starts(m, params, n_init, seed, centroids, &progress);
     tt_progress_end(&progress);
     if (s == TT_OK) keep_result(m, out);

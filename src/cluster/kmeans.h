@@ -5,6 +5,7 @@
 #include "kmeans_tile.h"
 #include "tutti/cluster.h"
 #include "tutti/distance.h"
+#include "tutti/progress.h"
 #include "tutti/random.h"
 #include "tutti/timer.h"
 
@@ -108,7 +109,8 @@ tt_status kmeans_seed(kmeans *m, const char *init, uint64_t seed, uint64_t resta
 tt_status kmeans_seed_greedy(kmeans *m, tt_stream stream);
 
 /* Passes over the rows in random batches, from m->centre on. Collective. TT_STOPPED leaves a checkpoint. */
-tt_status kmeans_batches(kmeans *m, const tt_kmeans_params *params, uint64_t seed, double tolerance);
+tt_status kmeans_batches(kmeans *m, const tt_kmeans_params *params, uint64_t seed, double tolerance,
+                         tt_progress *progress);
 
 /* Save the run, if it has a checkpoint; take it up. Collective. */
 tt_status kmeans_checkpoint_write(kmeans *m, const tt_kmeans_params *params);

@@ -79,7 +79,8 @@ static double pass(kmeans *m, const deal *d)
     return total;
 }
 
-tt_status kmeans_batches(kmeans *m, const tt_kmeans_params *params, uint64_t seed, double tolerance)
+tt_status kmeans_batches(kmeans *m, const tt_kmeans_params *params, uint64_t seed, double tolerance,
+                         tt_progress *progress)
 {
     deal d;
     tt_status s = tt_agree(m->points->x->comm, deal_new(m, params->mini_batch, &d));
@@ -88,6 +89,7 @@ tt_status kmeans_batches(kmeans *m, const tt_kmeans_params *params, uint64_t see
         deal_rows(m, seed, &d);
         double way = pass(m, &d);
         m->place[AT_PASS]++;
+        tt_progress_add(progress, 1);
         settled = way <= tolerance;
         if (!settled) s = kmeans_pause(m, params);
     }

@@ -3,6 +3,8 @@
 
 #include "tutti/log.h"
 
+#include <string.h>
+
 static tt_status columns(const tt_cluster_params *params, task *t)
 {
     int64_t k = t->choice.n > 0 ? t->choice.chosen : params->kmeans.k, tried = t->choice.n;
@@ -30,11 +32,21 @@ static tt_status write_fit(const workshop *w, const task *t, const tt_matrix *x,
     return task_write(w, t, "k_silhouette", 0, c->n, c->silhouette);
 }
 
+/* Centres of a file are of the latent space: a baseline has other columns, and starts as by default. */
+static void choose_init(const task *t, tt_kmeans_params *params)
+{
+    if (!params->init || !strstr(params->init, ":/") || strncmp(t->job->group, "/baseline/", 10) != 0) return;
+    params->init = NULL;
+    tt_info("cluster: %s starts by k-means||, the centres of cluster.kmeans.init are of another space",
+            t->job->group);
+}
+
 static tt_status make(const workshop *w, const task *t, const tt_matrix *x)
 {
     tt_kmeans_params params = w->params->kmeans;
     tt_kmeans fit;
     if (t->choice.n > 0) params.k = t->choice.chosen;
+    choose_init(t, &params);
     params.checkpoint = w->checkpoint;
     params.provenance = w->provenance;
     TT_TRY(tt_kmeans_fit(x, &params, w->provenance->seed, &fit));

@@ -82,6 +82,17 @@ static tt_status identify_specs(const char *const *specs, int n_specs, tt_hash *
     return TT_OK;
 }
 
+/* Files that settings of the stage name. @return how many */
+static int named_files(const tt_config *config, const stage *st, const char *file[TT_LYRICS_FILES])
+{
+    const tt_cluster_params *c = &config->cluster;
+    if (st->output == FILE_LYRICS) return tt_lyrics_files(&config->lyrics, file);
+    if (st->output != FILE_CLUSTERS || !strstr(c->methods, "kmeans") || !strstr(c->kmeans.init, ":/"))
+        return 0;
+    file[0] = c->kmeans.init;
+    return 1;
+}
+
 /* Rank 0's part of origin_of(): the stored fingerprints of the inputs. */
 static tt_status add_inputs(const run_context *run, const stage *st, tt_hash *h, origin *o)
 {
@@ -97,9 +108,8 @@ static tt_status add_inputs(const run_context *run, const stage *st, tt_hash *h,
         add_input(o, h, base_name(path), hash);
         free(hash);
     }
-    if (st->output != FILE_LYRICS) return TT_OK;
-    const char *file[TT_LYRICS_FILES]; /* that settings name */
-    return identify_specs(file, tt_lyrics_files(&run->config->lyrics, file), h, o);
+    const char *file[TT_LYRICS_FILES];
+    return identify_specs(file, named_files(run->config, st, file), h, o);
 }
 
 static tt_status origin_of(const run_context *run, const stage *st, origin *o)
