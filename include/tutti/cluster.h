@@ -97,7 +97,8 @@ typedef struct tt_cluster_params {
         int presample;
     } agglomerative;
     struct {
-        double eps; /**< 0: the knee of the k-distance curve */
+        double eps;   /**< 0: the knee of the k-distance curve */
+        char *metric; /**< euclidean, cosine */
         int min_samples;
     } dbscan;
 } tt_cluster_params;

@@ -71,7 +71,7 @@ tt_status cmd_cluster(const tt_comm *comm, int argc, char **argv)
         {"k", K | A, NULL},      {"init", K, NULL},      {"n_init", K, NULL},
         {"max_iter", K, NULL},   {"tol", K, NULL},       {"mini_batch", K, NULL},
         {"select", K, NULL},     {"linkage", A, NULL},   {"distance_threshold", A, NULL},
-        {"metric", A, NULL},     {"presample", A, NULL}, {"eps", D, NULL},
+        {"metric", A | D, NULL}, {"presample", A, NULL}, {"eps", D, NULL},
         {"min_samples", D, NULL}};
     const char *input = NULL, *output = NULL, *method_name = "kmeans";
     tt_cluster_method method = TT_KMEANS;
@@ -94,7 +94,8 @@ tt_status cmd_cluster(const tt_comm *comm, int argc, char **argv)
         {"select", CLI_TEXT, &o[6].value, "NAME", "k of a range by silhouette (the default) or elbow"},
         {"linkage", CLI_TEXT, &o[7].value, "NAME", "ward (the default), complete, average or single"},
         {"distance-threshold", CLI_TEXT, &o[8].value, "X", "cut the tree at this height, not by k"},
-        {"metric", CLI_TEXT, &o[9].value, "NAME", "euclidean (the default), sqeuclidean or cosine"},
+        {"metric", CLI_TEXT, &o[9].value, "NAME",
+         "euclidean (the default), cosine; for a tree also sqeuclidean"},
         {"presample", CLI_TEXT, &o[10].value, "N", "leaves are N k-means clusters (default 0: the rows)"},
         {"eps", CLI_TEXT, &o[11].value, "X", "radius of a neighbourhood (default auto)"},
         {"min-samples", CLI_TEXT, &o[12].value, "N", "rows in it that make a core row (default 10)"},

@@ -135,10 +135,10 @@ static tt_status prepare(dbscan *d, uint64_t seed, tt_dbscan *out)
     return dbscan_resume(d);
 }
 
-tt_status tt_dbscan_fit(const tt_matrix *x, const tt_dbscan_params *params, uint64_t seed, tt_dbscan *out)
+/* Collective. */
+static tt_status fit_euclidean(const tt_matrix *x, const tt_dbscan_params *params, uint64_t seed,
+                               tt_dbscan *out)
 {
-    *out = (tt_dbscan){0};
-    TT_TRY(check(params));
     dbscan d = {.x = x, .params = params, .link = {.x = x}};
     tt_status s = prepare(&d, seed, out);
     if (s == TT_OK) s = run_phases(&d);
@@ -149,6 +149,30 @@ tt_status tt_dbscan_fit(const tt_matrix *x, const tt_dbscan_params *params, uint
     space_free(&d.space);
     if (s != TT_OK) tt_dbscan_free(out);
     return s;
+}
+
+/* Collective. */
+static tt_status fit_cosine(const tt_matrix *x, const tt_dbscan_params *params, uint64_t seed, tt_dbscan *out)
+{
+    tt_points points;
+    TT_TRY(tt_points_of(x, TT_COSINE, &points));
+    tt_matrix unit = *x; /* but for its rows, which the points own */
+    tt_dbscan_params euclidean = *params;
+    unit.data = points.centred;
+    if (params->eps > 0) euclidean.eps = sqrt(tt_metric_square(TT_COSINE, params->eps));
+    tt_status s = fit_euclidean(&unit, &euclidean, seed, out);
+    out->eps = params->eps > 0 ? params->eps : tt_metric_value(TT_COSINE, out->eps * out->eps);
+    for (int64_t i = 0; s == TT_OK && i < out->n_distances; i++)
+        out->k_distance[i] = tt_metric_value(TT_COSINE, out->k_distance[i] * out->k_distance[i]);
+    tt_points_free(&points);
+    return s;
+}
+
+tt_status tt_dbscan_fit(const tt_matrix *x, const tt_dbscan_params *params, uint64_t seed, tt_dbscan *out)
+{
+    *out = (tt_dbscan){0};
+    TT_TRY(check(params));
+    return params->cosine ? fit_cosine(x, params, seed, out) : fit_euclidean(x, params, seed, out);
 }
 
 void tt_dbscan_free(tt_dbscan *fit)

@@ -4,6 +4,7 @@
 #include "tutti/log.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Points of the k-distance curve that are kept: enough to draw it. */
 enum { CURVE = 1000 };
@@ -41,6 +42,7 @@ static tt_status make(const workshop *w, const task *t, const tt_matrix *x)
 {
     tt_dbscan fit;
     tt_dbscan_params params = {.eps = w->params->dbscan.eps,
+                               .cosine = strcmp(w->params->dbscan.metric, "cosine") == 0,
                                .min_samples = w->params->dbscan.min_samples,
                                .checkpoint = w->checkpoint,
                                .provenance = w->provenance};

@@ -92,6 +92,7 @@ const setting settings[] = {
            "euclidean sqeuclidean cosine"),
     INT_("cluster.agglomerative.presample", cluster.agglomerative.presample, "0", 0, 1e9),
     WORD("cluster.dbscan.eps", cluster.dbscan.eps, "auto"),
+    CHOICE("cluster.dbscan.metric", cluster.dbscan.metric, "euclidean", "euclidean cosine"),
     INT_("cluster.dbscan.min_samples", cluster.dbscan.min_samples, "10", 1, 1e9),
     {"embed.perplexity", SETTING_REAL, NOWHERE, "30", 1, 1e6, NULL, 0},
     {"embed.iterations", SETTING_INT, NOWHERE, "1000", 1, 1e6, NULL, 0},

@@ -39,12 +39,15 @@ def cases():
     yield "one_lonely", np.ones((1, 3)), 0.5, 2
     yield "noise1", rng.normal(size=(1000, 1)), 0.004, 4
     yield "chain", np.cumsum(rng.normal(0, 1, (1300, 2)), 0), 1.1, 3
+    x, _ = make_blobs(800, 6, centers=5, cluster_std=1.2, random_state=8)
+    yield "cosine", x * rng.uniform(0.1, 9, (800, 1)), 0.02, 6  # names that begin so: distances and eps are cosine
+    yield "cosine_noise", rng.normal(size=(600, 3)), 0.004, 5
 
 
 with h5py.File(os.path.join(os.path.dirname(os.path.abspath(__file__)), "dbscan_golden.h5"), "w") as f:
     for name, x, eps, min_samples in cases():
         x = x.astype(np.float32)
-        fit = DBSCAN(eps=eps, min_samples=min_samples).fit(x.astype(np.float64))
+        fit = DBSCAN(eps=eps, min_samples=min_samples, metric="cosine" if name.startswith("cosine") else "euclidean").fit(x.astype(np.float64))
         core = np.zeros(len(x), np.uint8)
         core[fit.core_sample_indices_] = 1
         g = f.create_group(name)

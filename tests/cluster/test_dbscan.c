@@ -9,10 +9,10 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const names[] = {"blobs2",        "blobs8",     "blobs32",    "blobs128",  "rings",
-                                    "moons",         "duplicates", "collinear",  "grid",      "offset",
-                                    "everything",    "nothing",    "alone",      "all_equal", "one_row",
-                                    "grid_diagonal", "noise1",     "one_lonely", "chain"};
+static const char *const names[] = {
+    "blobs2",    "blobs8",        "blobs32", "blobs128",   "rings",   "moons",  "duplicates",
+    "collinear", "grid",          "offset",  "everything", "nothing", "alone",  "all_equal",
+    "one_row",   "grid_diagonal", "noise1",  "one_lonely", "chain",   "cosine", "cosine_noise"};
 enum { NAMES = sizeof names / sizeof *names };
 
 /* One case of the golden file, this rank's rows. */
@@ -64,8 +64,11 @@ static void test_golden(void **state)
         golden g;
         tt_dbscan fit;
         golden_read(names[n], &g);
-        const tt_dbscan_params params = {.eps = g.setting[0], .min_samples = (int)g.setting[1]};
+        const tt_dbscan_params params = {.eps = g.setting[0],
+                                         .cosine = strncmp(names[n], "cosine", 6) == 0,
+                                         .min_samples = (int)g.setting[1]};
         assert_ok(tt_dbscan_fit(&g.x, &params, 1, &fit));
+        assert_true(fit.eps == g.setting[0]);
         check(names[n], &g, &fit);
         assert_null(fit.k_distance);
         tt_dbscan_free(&fit);
@@ -240,6 +243,9 @@ static void test_refused(void **state)
                            fine = {.eps = 1, .min_samples = 3};
     assert_int_equal(tt_dbscan_fit(&x, &none, 1, &fit), TT_ERR_CONFIG);
     assert_int_equal(tt_dbscan_fit(&x, &nan, 1, &fit), TT_ERR_CONFIG);
+    const tt_dbscan_params cosine = {.eps = 1, .cosine = true, .min_samples = 3};
+    assert_int_equal(tt_dbscan_fit(&x, &cosine, 1, &fit), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_message(), "no direction"));
     if (x.count > 0) x.data[0] = 1e20f;
     assert_int_equal(tt_dbscan_fit(&x, &fine, 1, &fit), TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "row 0 column 0"));
