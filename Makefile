@@ -145,6 +145,9 @@ soak: all ## kill KILLS (100) runs at random moments, and run each again
 	@. tools/mpienv.sh; TT_SCRATCH=$$(mktemp -d) && export TT_SCRATCH && \
 	  TT_BUILD=$(abspath $(BUILD)) KILLS=$(or $(KILLS),100) SEED=$(or $(SEED),1) tests/pipeline/test_kill.sh && rm -rf "$$TT_SCRATCH"
 
+scale: all ## extract CLIPS (100000) clips of 64 shards on 1 to 8 ranks, stopped, killed and out of disk: the same bits
+	@TT_BUILD=$(abspath $(BUILD)) tests/features/scale.sh
+
 bench: $(BUILD)/deps-build+plots+try-bench ## measure against peers: all of tools/bench/, or AREAS="line extract ..."
 	@$(SUBMAKE) all $(BUILD)/bench/sound
 	@TT_BUILD=$(BUILD) tools/bench.sh $(AREAS)
@@ -223,4 +226,4 @@ clean: ## remove the build
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:=.d) $(FUZZERS:=.d)
-.PHONY: FORCE all bench fuzz fuzz-build fuzzers tests deps demo demo-music check check-slurm asan soak lint lint-files format install help clean
+.PHONY: FORCE all bench fuzz fuzz-build fuzzers tests deps demo demo-music check check-slurm asan soak scale lint lint-files format install help clean
