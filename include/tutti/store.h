@@ -136,7 +136,8 @@ tt_status tt_store_split(const char *spec, const char *otherwise, char **file, c
 
 /** Check every block of every column against its checksum, blocks dealt over the ranks; damaged runs are
  * logged as errors with dataset and rows. *blocks and *damaged count over all ranks; the structure, which
- * tt_store_open() has checked, is one more block. 0 blocks: a file without checksums. Collective. */
+ * tt_store_open() has checked, is one more block. 0 blocks: a file without checksums. TT_STOPPED after
+ * a signal. Collective. */
 tt_status tt_store_verify(tt_store *store, int64_t *blocks, int64_t *damaged);
 
 #endif

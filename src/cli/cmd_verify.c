@@ -36,7 +36,7 @@ static tt_status verify_all(const tt_comm *comm, const char *const *path, int n)
     int bad = 0, unchecked = 0;
     for (int i = 0; i < n; i++) {
         tt_status s = verify(comm, path[i]);
-        if (n == 1) return s;
+        if (n == 1 || s == TT_STOPPED) return s;
         if (s == TT_UNCHECKED && comm->rank == 0) tt_warn("%s", tt_message());
         if (s > TT_UNCHECKED && comm->rank == 0) tt_error("%s", tt_message());
         unchecked += s == TT_UNCHECKED;

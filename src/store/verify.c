@@ -1,6 +1,7 @@
 #include "store/internal.h"
 
 #include "tutti/log.h"
+#include "tutti/signal.h"
 
 #include <stdlib.h>
 
@@ -35,7 +36,7 @@ static bool note_block(void *context, int64_t block, block_state state)
         }
     }
     r->bad += state != BLOCK_SOUND;
-    return true;
+    return !tt_stop_asked();
 }
 
 static tt_status verify_column(tt_store *store, column *c, int64_t *blocks, int64_t *damaged)
@@ -46,7 +47,7 @@ static tt_status verify_column(tt_store *store, column *c, int64_t *blocks, int6
     tell(&r);
     *blocks += mine.end - mine.begin;
     *damaged += r.bad;
-    return s;
+    return s == TT_OK ? tt_stop_status() : s;
 }
 
 tt_status tt_store_verify(tt_store *store, int64_t *blocks, int64_t *damaged)
