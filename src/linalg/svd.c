@@ -16,7 +16,7 @@ enum {
     PANELS_MAX = 256,     /* the basis holds 4096 vectors at most */
     BASIS_PER_VALUE = 10, /* and this many for each value wanted */
     STRIP = 64,           /* rows of two panels that a first-level cache holds; divides TT_BLOCK_ROWS */
-    CHECKS = 8,           /* the values are looked at when the basis has grown by an eighth */
+    CHECKS = 6,           /* the values are looked at when the basis has grown by a sixth */
 };
 
 static const double settled = 5e-5;  /* change of the values that ends the search */
@@ -215,7 +215,7 @@ static double largest_change(int64_t n, const double *before, const double *now)
 static tt_status search(basis *b, int64_t dims, uint64_t seed, double *values, double *vectors, tt_svd *out)
 {
     int kept;
-    int64_t due = 2 * dims;
+    int64_t due = 3 * dims;
     out->change = INFINITY;
     TT_TRY(start(b, seed, &kept));
     while (kept > 0) {

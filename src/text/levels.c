@@ -66,7 +66,7 @@ tt_status level_own(level *l, const uint32_t *tuple, int64_t tf, int64_t df, int
 tt_status grams_reserve(grams *g, int64_t expected)
 {
     int64_t n = SLOTS_MIN;
-    while (n < 2 * expected) n *= 2;
+    while (3 * n < 4 * expected) n *= 2;
     if (n <= g->n_slots) {
         memset(g->slots, 0, (size_t)g->n_slots * sizeof *g->slots);
     } else {
