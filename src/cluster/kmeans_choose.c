@@ -115,6 +115,9 @@ tt_status tt_kmeans_choose(const tt_matrix *x, const tt_kmeans_params *params, u
 {
     bool by_silhouette = strcmp(params->select, "silhouette") == 0, ours = false;
     *out = (tt_kmeans_choice){0};
+    if (params->k_max > x->n_valid) /* said now, not after all smaller ones */
+        return tt_fail(TT_ERR_INPUT, "cluster.kmeans.k goes up to %d but %s has only %lld valid rows",
+                       params->k_max, x->name, (long long)x->n_valid);
     tt_status s = tt_agree(x->comm, allocate(params, out));
     if (s == TT_OK) s = checkpoint_is_ours(x->comm, params->checkpoint, params->provenance, &ours);
     if (s == TT_OK && ours && read_scores(x->comm, params->checkpoint, out) != TT_OK) ours = false;

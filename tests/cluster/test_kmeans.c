@@ -199,6 +199,12 @@ static void test_errors(void **state)
     assert_ok(tt_matrix_new(&world, "few.h5:/x", 3, 2, &x));
     assert_int_equal(tt_kmeans_fit(&x, &p, 1, &fit), TT_ERR_INPUT);
     assert_string_equal(tt_message(), "cluster.kmeans.k is 4 but few.h5:/x has only 3 valid rows");
+    tt_kmeans_choice choice;
+    p.k = 2;
+    p.k_max = 4;
+    p.select = (char *)"elbow";
+    assert_int_equal(tt_kmeans_choose(&x, &p, 1, NULL, &choice), TT_ERR_INPUT);
+    assert_string_equal(tt_message(), "cluster.kmeans.k goes up to 4 but few.h5:/x has only 3 valid rows");
     p.k = 0;
     assert_int_equal(tt_kmeans_fit(&x, &p, 1, &fit), TT_ERR_CONFIG);
     tt_matrix_free(&x);
@@ -235,6 +241,37 @@ static void test_stage(void **state)
     tt_store_close(store);
 }
 
+static int32_t iterations_of(const char *output, const char *group)
+{
+    tt_store *store;
+    int32_t n;
+    assert_ok(tt_store_open(&world, output, &store));
+    assert_ok(tt_store_read(store, group, 0, 1, TT_I32, &n));
+    tt_store_close(store);
+    return n;
+}
+
+/* The second job fails; when it can be made, the first is not made again, though it would come out otherwise.
+ */
+static void test_resumed_stage(void **state)
+{
+    (void)state;
+    tt_cluster_params p = {.level = (char *)"clip",
+                           .kmeans = {.k = 6, .k_max = 6, .n_init = 1, .max_iter = 1, .tol = 0}};
+    tt_provenance provenance = {"cluster", "resumed", "", "", 1};
+    tt_cluster_job jobs[] = {{TT_KMEANS, "/kmeans", GOLDEN ":/blobs/x"},
+                             {TT_KMEANS, "/other", GOLDEN ":/empty/x"}};
+    char output[1024];
+    snprintf(output, sizeof output, "%s", scratch("resumed.h5"));
+    p.kmeans.init = (char *)GOLDEN ":/blobs/init";
+    assert_int_equal(tt_cluster(&world, &p, &provenance, jobs, 2, NULL, output), TT_ERR_INPUT);
+    p.kmeans.init = NULL;
+    p.kmeans.max_iter = 50;
+    assert_ok(tt_cluster(&world, &p, &provenance, jobs, 2, NULL, output));
+    assert_int_equal(iterations_of(output, "/kmeans/n_iter"), 1);
+    assert_true(iterations_of(output, "/other/n_iter") > 1);
+}
+
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_golden),
     cmocka_unit_test(test_ranks),
@@ -243,5 +280,6 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_k_is_rows),
     cmocka_unit_test(test_errors),
     cmocka_unit_test(test_stage),
+    cmocka_unit_test(test_resumed_stage),
 };
 TT_TEST_MAIN(cases)
