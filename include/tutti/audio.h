@@ -3,6 +3,7 @@
 #define TUTTI_AUDIO_H
 
 #include "tutti/corpus.h"
+#include "tutti/timer.h"
 
 /** Settings `audio:`. */
 typedef struct tt_audio_params {
@@ -61,6 +62,10 @@ int64_t tt_audio_pieces(const tt_audio_params *params, const char *format, int64
  * beyond 1e9 in the file (they are given as 0; calls before and after are not touched). Not collective.
  * @return TT_OK or TT_ERR_INTERNAL */
 tt_status tt_audio_read(tt_audio *audio, float *samples, int64_t n, int64_t *got, tt_track_status *status);
+
+/** Count what tt_audio_read() spends on resampling into `phases`, which is in phase "decode" before and
+ * after, as "resample"; not owned. */
+void tt_audio_time(tt_audio *audio, tt_phases *phases);
 
 void tt_audio_close(tt_audio *audio);
 

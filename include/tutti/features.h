@@ -83,8 +83,8 @@ void tt_analyzer_tempogram(tt_analyzer *analyzer, float *out);
 float tt_tempo(const double *tempogram, int64_t lags, double frames_per_second);
 
 /** Count the time of all that the analyzer does from now on into `phases` ("transform", "mel", "spectral",
- * "time", "cepstral", "statistics", "tempo"); NULL ends it. For benchmarks: it costs a few clock readings for
- * every 16 frames. */
+ * "time", "cepstral", "statistics", "tempo"); NULL ends it. It costs a few clock readings for every 16
+ * frames. */
 void tt_analyzer_time(tt_analyzer *analyzer, tt_phases *phases);
 
 /** `tutti extract`: features.h5 from manifest.h5.

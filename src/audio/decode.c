@@ -1,6 +1,7 @@
 #include "decoder.h"
 
 #include "tutti/memory.h"
+#include "tutti/simd.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -158,8 +159,16 @@ tt_status tt_audio_open_within(const tt_track *track, int sample_rate, double se
     return code;
 }
 
-static void mix_down(const float *raw, int64_t n, int channels, float *mono)
+TT_KERNEL static void mix_down(const float *restrict raw, int64_t n, int channels, float *restrict mono)
 {
+    if (channels == 1) { /* these two cases are nearly all music, and vector code */
+        memcpy(mono, raw, (size_t)n * sizeof *mono);
+        return;
+    }
+    if (channels == 2) {
+        for (int64_t i = 0; i < n; i++) mono[i] = (raw[2 * i] + raw[2 * i + 1]) * 0.5F;
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         float sum = 0;
         for (int c = 0; c < channels; c++) sum += raw[i * channels + c];
@@ -167,10 +176,19 @@ static void mix_down(const float *raw, int64_t n, int channels, float *mono)
     }
 }
 
+/* How many of n samples are no numbers, or beyond all sound. */
+TT_KERNEL static int64_t count_bad(const float *restrict x, int64_t n)
+{
+    int64_t bad = 0;
+    for (int64_t i = 0; i < n; i++) bad += !(fabsf(x[i]) <= sample_max);
+    return bad;
+}
+
 /* Samples that are no numbers become 0, so that they do not spread; where they were, in samples of the target
  * rate, is kept until they have been delivered. */
 static void drop_bad(tt_audio *a)
 {
+    if (count_bad(a->mono + a->mono_at, a->mono_n - a->mono_at) == 0) return;
     for (int64_t i = a->mono_at; i < a->mono_n; i++) {
         if (fabsf(a->mono[i]) <= sample_max) continue;
         a->mono[i] = 0;
@@ -232,8 +250,10 @@ static tt_status move(tt_audio *a, float *samples, int64_t n, int64_t *moved)
         memcpy(samples, a->mono + a->mono_at, taken * sizeof *samples);
     } else {
         bool flush = a->ended; /* soxr is told the end by NULL */
+        if (a->phases) tt_phase(a->phases, "resample");
         soxr_error_t error = soxr_process(a->resampler, flush ? NULL : a->mono + a->mono_at,
                                           flush ? 0 : ready, &taken, samples, (size_t)n, &made);
+        if (a->phases) tt_phase(a->phases, "decode");
         if (error)
             return tt_fail(TT_ERR_INTERNAL, "%s: resampling failed: %s", a->sound.src->name,
                            soxr_strerror(error));
@@ -263,6 +283,11 @@ tt_status tt_audio_read(tt_audio *a, float *samples, int64_t n, int64_t *got, tt
     }
     if (a->bad_to <= a->delivered) a->bad_from = a->bad_to = 0;
     return TT_OK;
+}
+
+void tt_audio_time(tt_audio *audio, tt_phases *phases)
+{
+    audio->phases = phases;
 }
 
 void tt_audio_close(tt_audio *audio)

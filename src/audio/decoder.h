@@ -23,6 +23,7 @@ struct tt_audio {
     bool no_seek;             /**< a seek has failed */
     bool ended;
     tt_track_status end; /**< how it ended */
+    tt_phases *phases;   /**< not owned, or NULL */
 };
 
 /** Name of a libsndfile format, as the manifest has it. */

@@ -226,6 +226,7 @@ void analyzer_phase(tt_analyzer *a, const char *name)
 
 void tt_analyzer_clip(tt_analyzer *a, const float *samples, float *mel, float *audio)
 {
+    analyzer_phase(a, "transform");
     memcpy(a->padded + a->n_fft / 2, samples, (size_t)a->samples * sizeof *samples);
     bool rest = audio && (a->wanted > 0 || a->tempo_wanted);
     for (int64_t first = 0; first < a->frames; first += LANES) {

@@ -140,6 +140,7 @@ static tt_status worker_new(extractor *e, worker *w)
 {
     *w = (worker){.e = e};
     TT_TRY(tt_analyzer_new(e->audio, e->features, &w->analyzer));
+    tt_analyzer_time(w->analyzer, &w->phases);
     TT_TRY(tt_alloc(tt_clip_samples(e->audio), sizeof *w->samples, "a clip", &w->samples));
     return rows_new(e->store, &e->outside, &w->phases, rows_shape(w->analyzer, e->features), &w->rows);
 }

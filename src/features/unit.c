@@ -2,6 +2,7 @@
 #include "features/extract.h"
 
 #include "tutti/memory.h"
+#include "tutti/simd.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -76,6 +77,21 @@ static tt_status read_clip(worker *w, reader *r, int64_t i, bool *go)
     return *go ? read_more(r, r->length - r->have) : TT_OK;
 }
 
+/** Samples of full scale, and the largest of all. */
+TT_KERNEL static int64_t loudness(const float *restrict samples, int64_t n, float *peak)
+{
+    float most = 0;
+    int64_t full = 0;
+#pragma omp simd reduction(max : most) reduction(+ : full)
+    for (int64_t i = 0; i < n; i++) {
+        float size = fabsf(samples[i]);
+        most = size > most ? size : most;
+        full += size >= 0.999f;
+    }
+    *peak = most;
+    return full;
+}
+
 /** Status of the clip in place; what lacks at its end is zero. A clip may lack 50 ms, since headers of
  * compressed files are not exact; the only clip of a short track may lack half, as tt_clips_of() allows. */
 static tt_track_status judge(reader *r, int rate, bool only)
@@ -87,13 +103,8 @@ static tt_track_status judge(reader *r, int rate, bool only)
     if (lack > 0 && (r->have == 0 || (lack > rate / 20 && (broken || !only || 2 * r->have < r->length))))
         return r->status == TT_TRACK_TIMEOUT ? TT_TRACK_TOO_SLOW : TT_TRACK_DAMAGED;
     memset(r->samples + r->have, 0, (size_t)lack * sizeof *r->samples);
-    float peak = 0;
-    int64_t full = 0;
-    for (int64_t i = 0; i < r->length; i++) {
-        float size = fabsf(r->samples[i]);
-        peak = size > peak ? size : peak;
-        full += size >= 0.999f;
-    }
+    float peak;
+    int64_t full = loudness(r->samples, r->length, &peak);
     if (peak < 1e-4f) return TT_TRACK_SILENT; /* -80 dB of full scale */
     return full * 100 > r->length ? TT_TRACK_CLIPPED : TT_TRACK_OK;
 }
@@ -108,7 +119,6 @@ static tt_status write_clip(worker *w, const unit *u, int64_t i, const float *sa
     w->rows.status[slot] = status;
     w->e->pulse.done++;
     if (!tt_track_status_valid(status)) return TT_OK;
-    tt_phase(&w->phases, "features");
     const row_shape *shape = &w->rows.shape;
     tt_analyzer_clip(w->analyzer, samples, w->rows.mels + slot * shape->mel,
                      w->rows.audios + slot * shape->audio);
@@ -166,6 +176,7 @@ tt_status unit_extract(worker *w, const tt_track *track, const unit *u, bool *fi
     *finished = true;
     TT_TRY(tt_audio_open_within(track, audio->sample_rate, audio->time_limit, &r.audio, &opened));
     if (!r.audio) return lose_unit(w, u, (int32_t)opened, track_reason(track));
+    tt_audio_time(r.audio, &w->phases);
     if (opened != TT_TRACK_OK) {
         r.status = opened;
         snprintf(r.message, sizeof r.message, "%s", track_reason(track));
