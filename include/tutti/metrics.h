@@ -44,8 +44,10 @@ typedef struct tt_cluster_silhouettes {
 enum { TT_CLUSTER_SILHOUETTES = 1024 };
 
 /** Silhouette, Davies-Bouldin and Calinski-Harabasz (the latter two Euclidean) of x under labels [count] of
- * this rank's rows; rows labelled below 0 are left out. Labels may be any non-negative numbers. Ring of
- * tiles, O(n/P) memory, the same bits on any rank count.
+ * this rank's rows; rows labelled below 0 are left out. Labels may be any non-negative numbers. O(n/P)
+ * memory, the same bits on any rank count. The scores are scikit-learn's of the values as tt_matrix holds
+ * them, within 1e-6; float64 input is rounded to float32 there, which can move a score by more where
+ * clusters nearly coincide (5e-6 was seen).
  *  @param options   NULL: Euclidean distances, all rows
  *  @param clusters  NULL: not wanted
  *  Collective. @return TT_OK, TT_ERR_INPUT (rows that the metric cannot measure), TT_ERR_MEMORY, TT_STOPPED
