@@ -8,7 +8,7 @@ root=$(realpath "$(dirname "$0")/../..")
 clips=${CLIPS:-100000} TT_BUILD=$(realpath "${TT_BUILD:-$root/build}")
 export TT_BUILD
 work=$(mktemp -d "${TMPDIR:-/tmp}/tutti-scale.XXXXXX")
-trap 'umount "$work/small" 2>/dev/null; rm -rf "$work"' EXIT
+trap 'umount "$work/small" 2>/dev/null || true; rm -rf "$work"' EXIT
 cd "$work"
 
 settings=(--set audio.sample_rate=8000 --set audio.clip_seconds=0.1 --set audio.clip_hop=0.1 --set features.n_fft=256
