@@ -11,8 +11,8 @@
  * Where there is anything to embed: /embedding [tracks, L], the rows along the L largest singular vectors
  * (zeros where /valid is 0), L = min(lyrics.embedding_dims, what the texts have); /loadings [terms, L],
  * /singular_values, /explained_variance and /explained_variance_ratio [L] as scikit-learn's TruncatedSVD
- * tells them. With lyrics.embedding_file /embedding comes from there, and /valid marks the tracks that have a row in
- * it. Collective. @return TT_OK, TT_STOPPED, or the status of what failed, the same on every rank */
+ * tells them. With lyrics.embedding_file /embedding comes from there, and /valid marks the tracks that have a
+ * row in it. Collective. @return TT_OK, TT_STOPPED, or the status of what failed, the same on every rank */
 tt_status tt_lyrics(const tt_comm *comm, const tt_lyrics_params *params, const tt_provenance *provenance,
                     const char *manifest, const char *output);
 

@@ -36,7 +36,8 @@ static tt_status npy_shape(source *s, const char *text)
     s->element = strncmp(type, "<f", 2) == 0 ? type[2] - '0' : 0;
     if ((s->element != 4 && s->element != 8) ||
         strncmp(npy_field(text, "'fortran_order'"), "False", 5) != 0 || shape[0] != '(')
-        return tt_fail(TT_ERR_INPUT, "%s: expected a matrix of little-endian float32 or float64 in C order", s->spec);
+        return tt_fail(TT_ERR_INPUT, "%s: expected a matrix of little-endian float32 or float64 in C order",
+                       s->spec);
     s->rows = strtoll(shape + 1, &end, 10);
     s->cols = *end == ',' ? strtoll(end + 1, &end, 10) : 0;
     if (s->rows < 0 || s->cols < 1 || *end != ')')

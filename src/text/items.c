@@ -44,10 +44,10 @@ static int by_key(const void *a, const void *b)
 static tt_status sort_local(items *x)
 {
     free(x->v);
-    TT_TRY(tt_alloc(x->n, sizeof *x->v, "terms to sort", &x->v));
+    TT_TRY(tt_alloc(x->n, sizeof(void *), "terms to sort", &x->v));
     char *at = x->data;
     for (int64_t i = 0; i < x->n; i++, at += item_bytes(x->v[i - 1])) x->v[i] = (item *)(void *)at;
-    if (x->n > 1) qsort(x->v, (size_t)x->n, sizeof *x->v, by_key);
+    if (x->n > 1) qsort(x->v, (size_t)x->n, sizeof(void *), by_key);
     return TT_OK;
 }
 
@@ -132,5 +132,41 @@ tt_status items_sort(const tt_comm *comm, items *x, tt_status status)
     if (s == TT_OK) s = exchange(comm, x, &samples);
     if (s == TT_OK) s = tt_agree(comm, sort_local(x));
     items_free(&samples);
+    return s;
+}
+
+typedef struct told {
+    int32_t index;
+    uint32_t number;
+} told;
+
+/* Pairs for each rank, one rank after the other, and how many bytes for each. */
+static tt_status pack_told(const tt_comm *comm, const items *sorted, int64_t first, told **out,
+                           int64_t *count)
+{
+    int64_t *at;
+    TT_TRY(tt_alloc(sorted->n, sizeof **out, "numbers of terms", out));
+    TT_TRY(tt_alloc(comm->size + 1, sizeof *at, "numbers of terms", &at));
+    for (int64_t i = 0; i < sorted->n; i++) count[sorted->v[i]->rank] += (int64_t)sizeof **out;
+    for (int r = 0; r < comm->size; r++) at[r + 1] = at[r] + count[r] / (int64_t)sizeof **out;
+    for (int64_t i = 0; i < sorted->n; i++)
+        (*out)[at[sorted->v[i]->rank]++] = (told){sorted->v[i]->index, (uint32_t)(first + i)};
+    free(at);
+    return TT_OK;
+}
+
+tt_status items_tell(const tt_comm *comm, const items *sorted, int64_t first, uint32_t *out)
+{
+    int64_t *count = NULL, total = 0;
+    told *send = NULL, *got = NULL;
+    tt_status s = tt_alloc(2 * comm->size, sizeof *count, "numbers of terms", &count);
+    if (s == TT_OK) s = pack_told(comm, sorted, first, &send, count);
+    s = tt_agree(comm, s);
+    if (s == TT_OK) s = tt_exchange(comm, send, count, &got, count + comm->size);
+    for (int r = 0; s == TT_OK && r < comm->size; r++) total += count[comm->size + r];
+    for (int64_t i = 0; i < total / (int64_t)sizeof *got; i++) out[got[i].index] = got[i].number;
+    free(got);
+    free(send);
+    free(count);
     return s;
 }

@@ -34,6 +34,10 @@ int64_t items_count(const items *x);
  * Schaeffer 1992). Collective; `status` is this rank's own so far. */
 tt_status items_sort(const tt_comm *comm, items *x, tt_status status);
 
+/** Tell the ranks that items come from their numbers after sorting, which are `first` and up on this rank:
+ * out[index] on the rank that sent an item. Collective. */
+tt_status items_tell(const tt_comm *comm, const items *sorted, int64_t first, uint32_t *out);
+
 void items_free(items *x);
 
 #endif

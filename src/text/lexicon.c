@@ -90,35 +90,10 @@ static tt_status find_first(const tt_comm *comm, lexicon *x)
     return TT_OK;
 }
 
+/* A term's number on the rank that counts it, and its place among all. */
 typedef struct placed {
     int32_t index, place;
 } placed;
-
-/* Tell those who count the words their places: tuple of `first`. Collective. */
-static tt_status tell_places(const tt_comm *comm, const lexicon *x, const level *first)
-{
-    int64_t *count = NULL, *at, total = 0;
-    placed *send = NULL, *got = NULL;
-    tt_status s = tt_alloc(3 * comm->size + 1, sizeof *count, "words", &count);
-    if (s == TT_OK) s = tt_alloc(x->sorted.n, sizeof *send, "words", &send);
-    TT_TRY(tt_agree(comm, s));
-    at = count + 2 * comm->size;
-    for (int64_t i = 0; i < x->sorted.n; i++) count[x->sorted.v[i]->rank]++;
-    for (int r = 0; r < comm->size; r++) at[r + 1] = at[r] + count[r];
-    for (int64_t i = 0; i < x->sorted.n; i++) {
-        const item *w = x->sorted.v[i];
-        send[at[w->rank]++] = (placed){w->index, (int32_t)(x->first[comm->rank] + i)};
-    }
-    for (int r = 0; r < comm->size; r++) count[r] *= (int64_t)sizeof *send;
-    s = tt_exchange(comm, send, count, &got, count + comm->size);
-    for (int r = 0; r < comm->size; r++) total += count[comm->size + r];
-    for (int64_t i = 0; s == TT_OK && i < total / (int64_t)sizeof *got; i++)
-        first->tuple[got[i].index] = (uint32_t)got[i].place;
-    free(got);
-    free(send);
-    free(count);
-    return s;
-}
 
 /* Answer what was sent: two numbers per item, the term's number here and its place. */
 static tt_status answer(const tt_comm *comm, const documents *d, const items *arrived, const int32_t *which,
@@ -188,7 +163,7 @@ tt_status lexicon_make(const tt_comm *comm, const documents *d, double min_df, l
     if (s == TT_OK)
         s = items_sort(comm, &x->sorted, select_words(comm, &c.all, min_df, &x->sorted, first, c.number));
     if (s == TT_OK) s = find_first(comm, x);
-    if (s == TT_OK) s = tell_places(comm, x, first);
+    if (s == TT_OK) s = items_tell(comm, &x->sorted, x->first[comm->rank], first->tuple);
     if (s == TT_OK) s = answer(comm, d, &c.arrived, c.which, c.number, c.order, x, first);
     items_free(&c.sent);
     items_free(&c.arrived);

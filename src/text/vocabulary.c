@@ -168,54 +168,23 @@ static tt_status describe(tt_tfidf *t, const items *sorted)
     return tt_agree(t->comm, s);
 }
 
-/* Columns of the terms counted here, which their counters get told. */
-typedef struct told {
-    int32_t index, column;
-} told;
-
-static tt_status tell_columns(const tt_tfidf *t, const items *sorted, int32_t *column)
-{
-    const tt_comm *comm = t->comm;
-    int64_t *count = NULL, *at, total = 0;
-    told *send = NULL, *got = NULL;
-    tt_status s = tt_alloc(3 * comm->size + 1, sizeof *count, "terms", &count);
-    if (s == TT_OK) s = tt_alloc(sorted->n, sizeof *send, "terms", &send);
-    s = tt_agree(comm, s);
-    if (s == TT_OK) {
-        at = count + 2 * comm->size;
-        for (int64_t i = 0; i < sorted->n; i++) count[sorted->v[i]->rank]++;
-        for (int r = 0; r < comm->size; r++) at[r + 1] = at[r] + count[r];
-        for (int64_t i = 0; i < sorted->n; i++)
-            send[at[sorted->v[i]->rank]++] = (told){sorted->v[i]->index, (int32_t)(t->first_term + i)};
-        for (int r = 0; r < comm->size; r++) count[r] *= (int64_t)sizeof *send;
-        s = tt_exchange(comm, send, count, &got, count + comm->size);
-    }
-    for (int r = 0; s == TT_OK && r < comm->size; r++) total += count[comm->size + r];
-    for (int64_t i = 0; s == TT_OK && i < total / (int64_t)sizeof *got; i++)
-        column[got[i].index] = got[i].column;
-    free(got);
-    free(send);
-    free(count);
-    return s;
-}
-
 static void fill_columns(const void *context, const int32_t *asked, int64_t n, int32_t *answer)
 {
-    const int32_t *column = context;
-    for (int64_t i = 0; i < n; i++) answer[i] = column[asked[i]];
+    const uint32_t *column = context;
+    for (int64_t i = 0; i < n; i++) answer[i] = (int32_t)column[asked[i]];
 }
 
 /* Columns of the terms met here. */
 static tt_status fetch_columns(tt_tfidf *t, const items *sorted, const level *levels, int n, int32_t **column)
 {
     int64_t all = 0;
-    int32_t *own = NULL;
+    uint32_t *own = NULL; /* of those counted here, NO_TERM where there is none */
     for (int l = 0; l < n; l++) all += levels[l].own;
     tt_status s = tt_alloc(all, sizeof *own, "terms", &own);
-    for (int64_t i = 0; s == TT_OK && i < all; i++) own[i] = NO_TERM;
+    for (int64_t i = 0; s == TT_OK && i < all; i++) own[i] = (uint32_t)NO_TERM;
     s = tt_agree(t->comm, s);
-    if (s == TT_OK) s = tell_columns(t, sorted, own);
-    const int32_t *from = own;
+    if (s == TT_OK) s = items_tell(t->comm, sorted, t->first_term, own);
+    const uint32_t *from = own;
     for (int l = 0; s == TT_OK && l < n; l++) {
         s = tt_alloc(levels[l].met, sizeof *column[l], "terms", &column[l]);
         s = ask_ranks(t->comm, levels[l].at, levels[l].owner, levels[l].met, fill_columns, from, column[l],
