@@ -45,14 +45,14 @@ struct tt_analyzer {
     int64_t samples, frames;
     int64_t stride; /**< frames rounded up to LANES: the length of a row of the matrices below */
 
-    fftwf_plan plan; /**< complex, n_fft / 2: even samples real, odd ones imaginary */
-    float *window;   /**< [n_fft] half a Hann window (the half belongs to the split of the spectrum) */
-    float *twiddle;  /**< [n_fft / 4 + 1, 2] cos, sin of 2 pi k / n_fft */
-    float *frame;    /**< [n_fft] windowed */
-    float *turned;   /**< [pitch, LANES] the complex spectra, frames last */
-    fftw_plan plan_wide;         /**< real, n_fft, where single bins count: see spectrum.c */
-    double *window_wide;         /**< [n_fft] */
-    double *frame_wide;          /**< [n_fft] */
+    fftwf_plan plan;     /**< complex, n_fft / 2: even samples real, odd ones imaginary */
+    float *window;       /**< [n_fft] half a Hann window (the half belongs to the split of the spectrum) */
+    float *twiddle;      /**< [n_fft / 4 + 1, 2] cos, sin of 2 pi k / n_fft */
+    float *frame;        /**< [n_fft] windowed */
+    float *turned;       /**< [pitch, LANES] the complex spectra, frames last */
+    fftw_plan plan_wide; /**< real, n_fft, where single bins count: see spectrum.c */
+    double *window_wide; /**< [n_fft] */
+    double *frame_wide;  /**< [n_fft] */
     fftw_complex *spectrum_wide; /**< [bins] */
 
     float *hz; /**< [bins] */

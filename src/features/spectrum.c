@@ -97,7 +97,7 @@ TT_KERNEL static void squares(const double *restrict z, int64_t n, float *restri
 /** Put n rows of `other`, of the frames that `chosen` tells by bits, in place of those of power. */
 TT_KERNEL static void replace(const float *restrict other, uint32_t chosen, int64_t n, float *restrict power)
 {
-    lane_bits mask;
+    lane_bits mask = {0};
     for (int l = 0; l < LANES; l++) mask[l] = chosen >> l & 1 ? -1 : 0;
     const lane_bits *from = (const lane_bits *)other;
     lane_bits *to = (lane_bits *)power;

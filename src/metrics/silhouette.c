@@ -44,7 +44,7 @@ TT_KERNEL static double sum_roots(int64_t n, const float *x)
     double sum = 0;
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        floats part;
+        floats part = {0};
         for (int l = 0; l < LANES; l++) part[l] = sqrtf(x[i + l]);
         lane += __builtin_convertvector(part, doubles);
     }
@@ -60,7 +60,7 @@ TT_KERNEL static double sum_floats(int64_t n, const float *x)
     double sum = 0;
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        floats part;
+        floats part = {0};
         memcpy(&part, x + i, sizeof part);
         lane += __builtin_convertvector(part, doubles);
     }
