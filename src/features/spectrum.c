@@ -99,8 +99,8 @@ TT_KERNEL static void replace(const float *restrict other, uint32_t chosen, int6
 {
     lane_bits mask = {0};
     for (int l = 0; l < LANES; l++) mask[l] = chosen >> l & 1 ? -1 : 0;
-    const lane_bits *from = (const lane_bits *)other;
-    lane_bits *to = (lane_bits *)power;
+    const lane_bits *from = (const lane_bits *)(const void *)other;
+    lane_bits *to = (lane_bits *)(void *)power;
     for (int64_t k = 0; k < n; k++) to[k] = (from[k] & mask) | (to[k] & ~mask);
 }
 
