@@ -4,6 +4,7 @@
 #include "panels.h"
 
 #include "tutti/memory.h"
+#include "tutti/progress.h"
 #include "tutti/random.h"
 #include "tutti/signal.h"
 #include "tutti/sum.h"
@@ -39,7 +40,8 @@ typedef struct basis {
     int64_t order;                 /* most * PANEL */
     double *part, *now; /* [order, PANEL] products of the basis with `next`: all, and those of one pass */
     float *narrow;      /* [rows, PANEL] */
-    double largest;     /* length of what A'A makes of a vector of length 1, so far */
+    tt_progress progress;
+    double largest; /* length of what A'A makes of a vector of length 1, so far */
 } basis;
 
 static void free_basis(basis *b)
@@ -167,6 +169,7 @@ static tt_status take(basis *b, int kept)
             b->panel[b->panels][i * PANEL + j] = b->next[i * PANEL + j];
     b->panels++;
     b->vectors += kept < room ? kept : room;
+    tt_progress_add(&b->progress, kept < room ? kept : room);
     return TT_OK;
 }
 
@@ -294,7 +297,9 @@ static tt_status decompose(basis *b, int64_t dims, uint64_t seed, tt_svd *out)
     if (s == TT_OK) s = tt_alloc(2 * dims, sizeof *out->values, "singular values", &out->values);
     if (s == TT_OK) s = tt_alloc(dims * b->order, sizeof *vectors, "singular vectors", &vectors);
     s = tt_agree(b->comm, s);
+    tt_progress_start(&b->progress, "embedding", "vectors at most", b->vectors_most, b->vectors_most);
     if (s == TT_OK) s = search(b, dims, seed, out->values, vectors, out);
+    tt_progress_end(&b->progress);
     if (s == TT_OK) s = tt_agree(b->comm, form_axes(b, vectors, out));
     if (s == TT_OK) s = fix_signs(out);
     free(vectors);
