@@ -15,8 +15,8 @@ tt_status cmd_embed(const tt_comm *comm, int argc, char **argv)
         .name = "embed",
         .usage = {"tutti embed --run DIR [options] | tutti embed --input FILE.h5:/x --output embedding.h5",
                   "The first two principal components of the rows of a matrix, for a picture.", 0},
-        .file = {{"input", "FILE.h5:/x", "the matrix, rows are samples"},
-                 {"output", "FILE", "the file to write"}},
+        .file = {{"input", "FILE.h5:/x", "the matrix, rows are samples", false},
+                 {"output", "FILE", "the file to write", false}},
         .prefixes = "-",
         .plain = plain,
     };

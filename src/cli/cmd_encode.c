@@ -15,9 +15,9 @@ tt_status cmd_encode(const tt_comm *comm, int argc, char **argv)
             {"tutti encode --run DIR [options] | tutti encode --model model.h5 --input FILE.h5:/x --output "
              "latents.h5",
              "Latent means and log-variances of all rows.", 0},
-        .file = {{"model", "FILE", "what tutti train wrote"},
-                 {"input", "FILE.h5:/x", "the matrix, as wide as the trained one"},
-                 {"output", "FILE", "the latents to write"}},
+        .file = {{"model", "FILE", "what tutti train wrote", false},
+                 {"input", "FILE.h5:/x", "the matrix, as wide as the trained one", false},
+                 {"output", "FILE", "the latents to write", false}},
         .prefixes = "-",
         .plain = plain,
     };

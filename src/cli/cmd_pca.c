@@ -27,8 +27,8 @@ tt_status cmd_pca(const tt_comm *comm, int argc, char **argv)
              "Scores of the rows of a matrix on its principal components: the baseline of every learned "
              "space.",
              0},
-        .file = {{"input", "FILE.h5:/x", "the matrix, rows are samples"},
-                 {"output", "FILE", "the file to write"}},
+        .file = {{"input", "FILE.h5:/x", "the matrix, rows are samples", false},
+                 {"output", "FILE", "the file to write", false}},
         .extra = {{"components", CLI_INTEGER, &components, "N", "how many to keep (default 32)"}},
         .prefixes = "-",
         .plain = plain,

@@ -20,8 +20,8 @@ tt_status cmd_train(const tt_comm *comm, int argc, char **argv)
                   "output;\n"
                   "SIGTERM or SIGUSR1 writes one and ends with status 75.",
                   0},
-        .file = {{"input", "FILE.h5:/x", "the matrix, rows are samples"},
-                 {"output", "FILE", "the model to write"}},
+        .file = {{"input", "FILE.h5:/x", "the matrix, rows are samples", false},
+                 {"output", "FILE", "the model to write", false}},
         .extra = {{"labels", CLI_TEXT, &labels, "FILE.h5:/y",
                    "classes; not used while model.condition is none"}},
         .prefixes = TT_TRAIN_SETTINGS,

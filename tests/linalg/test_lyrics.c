@@ -39,8 +39,11 @@ static void make_manifest(const char *path)
         assert_ok(tt_copy_text("en", &t->language));
         assert_ok(tt_copy_text(k % 4 == 2 ? "test" : "train", &t->split));
         assert_ok(tt_format(&t->id, "song/%lld", (long long)k));
-        assert_ok(tt_format(&t->lyrics, has_lyrics(k) ? "%s %s %s %s" : "", word[k % 7], word[k * k % 7],
-                            word[k / 7 % 7], word[k % 3]));
+        if (has_lyrics(k))
+            assert_ok(tt_format(&t->lyrics, "%s %s %s %s", word[k % 7], word[k * k % 7], word[k / 7 % 7],
+                                word[k % 3]));
+        else
+            assert_ok(tt_copy_text("", &t->lyrics));
     }
     tt_provenance p = {"scan", "lyrics", "", "", 1};
     assert_ok(tt_manifest_write(&world, path, &p, &tracks, &(tt_phases){0}));
