@@ -12,8 +12,9 @@ typedef struct tt_run_options {
 
 /** Prefixes of the settings that decide a trained model; how often it is saved does not. */
 #define TT_TRAIN_SETTINGS                                                                                    \
-    "model.,train.beta,train.kl,train.epochs,train.batch,train.opt,train.learning,train.precision,"          \
-    "train.repro,train.validation"
+    "model.,train.beta,train.kl,train.epochs,train.batch,train.opt,train.learning,train.scale,"              \
+    "train.schedule,train.warmup,train.weight,train.momentum,train.clip,train.precision,train.repro,"        \
+    "train.validation"
 
 /** Run the line in a run directory: stages whose file was made with the same settings from the same inputs
  * are skipped, what was cut off is resumed. The directory is locked meanwhile; the lock of a dead run is

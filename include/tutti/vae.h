@@ -19,8 +19,14 @@ typedef struct tt_train_params {
     double beta;          /**< weight of the KL term */
     int kl_warmup_epochs; /**< epochs over which beta rises linearly from 0 */
     int epochs, batch_size;
-    char *optimizer; /**< adam */
+    char *optimizer; /**< adam | adamw | sgd */
     double learning_rate;
+    char *scale_learning_rate; /**< none | linear: times batch_size / 256 (Goyal et al. 2017) */
+    char *schedule;            /**< constant | cosine: down to 0 at the end */
+    double warmup_epochs;      /**< over which the rate rises linearly first */
+    double weight_decay;       /**< decoupled for adamw, added to the gradient for the others */
+    double momentum;           /**< of sgd */
+    double clip_norm;          /**< longest gradient of a mean loss, 0: any */
     char *precision;   /**< f32 */
     bool reproducible; /**< the same bits on any number of ranks */
     double validation; /**< share of tracks (or rows, without tracks) held out */

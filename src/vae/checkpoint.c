@@ -11,7 +11,7 @@
 enum { PIECE = 65536 };
 
 /* Where the run stands, in one vector of doubles: counts are exact below 2^53. */
-enum { AT_EPOCH, AT_STEP, AT_ADAM, AT_SECONDS, AT_SUMS, AT_N = AT_SUMS + 4 };
+enum { AT_EPOCH, AT_STEP, AT_OPTIMIZER, AT_SECONDS, AT_SUMS, AT_N = AT_SUMS + 4 };
 
 enum { BLOCKS = 3 };
 static const char *const block_name[BLOCKS] = {"/params", "/first", "/second"};
@@ -25,7 +25,7 @@ static void write_place(const tt_training *t, double *at)
 {
     at[AT_EPOCH] = (double)t->epoch;
     at[AT_STEP] = (double)t->step;
-    at[AT_ADAM] = (double)t->adam.step;
+    at[AT_OPTIMIZER] = (double)t->optimizer.step;
     at[AT_SECONDS] = t->seconds + tt_now() - t->epoch_began;
     memcpy(at + AT_SUMS, t->sums, sizeof t->sums);
 }
@@ -34,7 +34,7 @@ static void read_place(const double *at, tt_training *t)
 {
     t->epoch = (int64_t)at[AT_EPOCH];
     t->step = (int64_t)at[AT_STEP];
-    t->adam.step = (int64_t)at[AT_ADAM];
+    t->optimizer.step = (int64_t)at[AT_OPTIMIZER];
     t->seconds = at[AT_SECONDS];
     memcpy(t->sums, at + AT_SUMS, sizeof t->sums);
 }

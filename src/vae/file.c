@@ -109,7 +109,7 @@ static tt_status write_once(const tt_training *t, tt_store *store)
     TT_TRY(tt_vae_describe(&t->vae, &config));
     tt_status s = tt_store_write(store, "/config", 0, 1, config);
     free(config);
-    if (s == TT_OK) s = tt_store_write(store, "/optimizer/step", 0, 1, &t->adam.step);
+    if (s == TT_OK) s = tt_store_write(store, "/optimizer/step", 0, 1, &t->optimizer.step);
     const double *input[INPUTS] = {t->scaling.mean, t->scaling.scale, t->scaling.limit};
     for (int i = 0; s == TT_OK && i < INPUTS; i++)
         s = tt_store_write(store, input_path[i], 0, t->vae.input, input[i]);

@@ -1,4 +1,4 @@
-/* One step of training: lanes forward and backward, one reduction, Adam. */
+/* One step of training: lanes forward and backward, one reduction, the optimiser. */
 #include "tutti/random.h"
 #include "tutti/signal.h"
 #include "vae/training.h"
@@ -76,12 +76,14 @@ static tt_status reduce_shares(tt_training *t)
 /* Gradient and losses are the same bits on every rank, and so is this verdict. */
 static tt_status diverged(const tt_training *t)
 {
-    const tt_tensor *where = tt_params_non_finite(&t->vae.params, t->gradient);
+    const tt_tensor *gradient = tt_params_non_finite(&t->vae.params, t->gradient);
+    const tt_tensor *value = gradient ? NULL : tt_params_non_finite(&t->vae.params, t->params);
+    const tt_tensor *where = gradient ? gradient : value;
     return tt_fail(TT_ERR_INPUT,
                    "%s: training diverged in epoch %lld, step %lld of %lld: %s%s is not finite; try a "
-                   "train.learning_rate below %g",
+                   "train.learning_rate below %g, or a train.clip_norm",
                    t->output, (long long)t->epoch + 1, (long long)t->step + 1, (long long)t->feed.steps,
-                   where ? "the gradient of " : "", where ? where->name : "the loss",
+                   gradient ? "the gradient of " : "", where ? where->name : "the loss",
                    t->settings->learning_rate);
 }
 
@@ -94,7 +96,9 @@ tt_status tt_training_step(tt_training *t, bool *due)
     const float *tail = t->gradient + t->vae.params.size;
     double reconstruction = (double)tail[TT_TAIL_RECONSTRUCTION], kl = (double)tail[TT_TAIL_KL];
     double loss = reconstruction + tt_training_beta(t) * kl, rows = (double)tail[TT_TAIL_ROWS];
-    if (!isfinite(loss) || !tt_adam_step(&t->adam, t->vae.params.size, 1 / rows, t->gradient, t->params))
+    t->rate = tt_training_rate(t);
+    if (!isfinite(loss) ||
+        !tt_optimizer_step(&t->optimizer, t->vae.params.size, t->rate, 1 / rows, t->gradient, t->params))
         return diverged(t);
     t->sums[0] += loss;
     t->sums[1] += reconstruction;

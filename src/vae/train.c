@@ -27,29 +27,6 @@ static tt_status check_model(const tt_model_params *m)
     return TT_OK;
 }
 
-static tt_status check_settings(const tt_train_params *t)
-{
-    if (t->epochs < 1) return tt_fail(TT_ERR_CONFIG, "train.epochs is %d; at least 1 is needed", t->epochs);
-    if (t->batch_size < 1)
-        return tt_fail(TT_ERR_CONFIG, "train.batch_size is %d; at least 1 is needed", t->batch_size);
-    if (strcmp(t->optimizer, "adam") != 0)
-        return tt_fail(TT_ERR_CONFIG, "train.optimizer is \"%s\"; this version has \"adam\"", t->optimizer);
-    if (strcmp(t->precision, "f32") != 0)
-        return tt_fail(TT_ERR_CONFIG, "train.precision is \"%s\"; this version has \"f32\"", t->precision);
-    if (!(t->learning_rate > 0) || !isfinite(t->learning_rate))
-        return tt_fail(TT_ERR_CONFIG, "train.learning_rate is %g; a number above 0 is needed",
-                       t->learning_rate);
-    if (!(t->beta >= 0) || !isfinite(t->beta))
-        return tt_fail(TT_ERR_CONFIG, "train.beta is %g; 0 or more is needed", t->beta);
-    if (t->kl_warmup_epochs < 0)
-        return tt_fail(TT_ERR_CONFIG, "train.kl_warmup_epochs is %d; 0 or more is needed",
-                       t->kl_warmup_epochs);
-    if (!(t->validation >= 0 && t->validation < 1))
-        return tt_fail(TT_ERR_CONFIG, "train.validation is %g; a share from 0 to below 1 is needed",
-                       t->validation);
-    return TT_OK;
-}
-
 /* Read the rows, choose those to train on, learn their scale. Collective. */
 static tt_status prepare_data(tt_training *t, const char *input)
 {
@@ -77,7 +54,7 @@ static tt_status build_local(tt_training *t, const tt_model_params *m)
     TT_TRY(tt_params_block(p, "second moments", &t->second));
     TT_TRY(tt_alloc(p->size + TT_TAIL, sizeof(float), "gradients", &t->gradient));
     TT_TRY(tt_alloc(t->settings->epochs * TT_HISTORY, sizeof *t->history, "the history", &t->history));
-    t->adam = tt_adam_new(t->settings->learning_rate, t->first, t->second);
+    tt_training_recipe(t);
     return t->settings->reproducible ? tt_lanesum_new(p->size + TT_TAIL, t->feed.first_lane, &t->lanes)
                                      : TT_OK;
 }
@@ -132,7 +109,7 @@ static tt_status end_epoch(tt_training *t)
     h[TT_H_RECONSTRUCTION] = t->sums[1] / rows;
     h[TT_H_KL] = t->sums[2] / rows;
     h[TT_H_VALIDATION] = held.reconstruction + t->settings->beta * held.kl;
-    h[TT_H_RATE] = t->adam.learning_rate;
+    h[TT_H_RATE] = t->rate;
     double now = tt_now();
     h[TT_H_SECONDS] = t->seconds + now - t->epoch_began;
     say_epoch(t, h);
@@ -219,7 +196,7 @@ tt_status tt_training_new(const tt_comm *comm, const tt_model_params *model, con
 {
     *out = (tt_training){.comm = comm, .settings = settings, .provenance = provenance, .output = output};
     TT_TRY(check_model(model));
-    TT_TRY(check_settings(settings));
+    TT_TRY(tt_training_check(settings));
     bool resumed;
     tt_phase(&out->phases, "read");
     TT_TRY(prepare_data(out, input));

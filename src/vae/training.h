@@ -2,7 +2,7 @@
 #ifndef TUTTI_VAE_TRAINING_H
 #define TUTTI_VAE_TRAINING_H
 
-#include "nn/adam.h"
+#include "nn/optimizer.h"
 #include "tutti/sum.h"
 #include "vae/feed.h"
 #include "vae/model.h"
@@ -36,8 +36,10 @@ typedef struct tt_training {
     float *first, *second; /**< moments, parameter blocks */
     float *gradient;       /**< parameter block with TT_TAIL more */
     tt_blocksum *lanes;    /**< of gradient and tail, in reproducible mode */
-    tt_adam adam;
+    tt_optimizer optimizer;
+    tt_schedule schedule;
     int64_t epoch, step;  /**< the step to take next */
+    double rate;          /**< learning rate of the last step */
     double sums[4];       /**< of this epoch so far: loss, reconstruction, KL, rows */
     double *history;      /**< [epochs, TT_HISTORY] */
     double seconds;       /**< spent in this epoch before a checkpoint was taken up */
@@ -52,6 +54,15 @@ tt_status tt_training_new(const tt_comm *comm, const tt_model_params *model, con
                           const tt_provenance *provenance, const char *input, const char *output,
                           tt_training *out);
 void tt_training_free(tt_training *t);
+
+/** TT_ERR_CONFIG naming the setting of `train:` that cannot be. Not collective. */
+tt_status tt_training_check(const tt_train_params *settings);
+
+/** Set up the optimiser and its schedule as the settings say; the feed and the blocks must be there. */
+void tt_training_recipe(tt_training *t);
+
+/** Learning rate of the present step. */
+double tt_training_rate(const tt_training *t);
 
 /** Take one step, and close the epoch if it was its last; as tt_training_step(). Collective. */
 tt_status tt_training_advance(tt_training *t, bool *due);

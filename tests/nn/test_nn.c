@@ -1,7 +1,6 @@
-/* The table of parameters, the dense layer against plain loops, the optimiser's guard. */
+/* The table of parameters, the dense layer against plain loops. */
 #include "test.h"
 
-#include "nn/adam.h"
 #include "nn/dense.h"
 #include "nn/loss.h"
 #include "tutti/memory.h"
@@ -143,22 +142,6 @@ static void test_init(void **state)
     tt_params_free(&p);
 }
 
-static void test_adam_guard(void **state)
-{
-    (void)state;
-    float g[40] = {0}, w[40] = {0}, m[40] = {0}, v[40] = {0};
-    tt_adam adam = tt_adam_new(0.1, m, v);
-    g[3] = -2;
-    assert_true(tt_adam_step(&adam, 40, 0.5, g, w));
-    assert_near(w[3], 0.1, 1e-6); /* the first step has the length of the learning rate */
-    assert_true(w[4] == 0);
-    for (int i = 0; i < 40; i += 39) {
-        g[i] = i ? NAN : -INFINITY;
-        assert_false(tt_adam_step(&adam, 40, 0.5, g, w));
-        g[i] = 0;
-    }
-}
-
 static void test_losses(void **state)
 {
     (void)state;
@@ -174,6 +157,6 @@ static void test_losses(void **state)
 
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_params), cmocka_unit_test(test_dense),      cmocka_unit_test(test_tanh),
-    cmocka_unit_test(test_init),   cmocka_unit_test(test_adam_guard), cmocka_unit_test(test_losses),
+    cmocka_unit_test(test_init),   cmocka_unit_test(test_losses),
 };
 TT_TEST_MAIN(cases)

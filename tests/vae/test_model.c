@@ -1,7 +1,7 @@
 /* The model against PyTorch (golden_vae.h5, made by golden_vae.py) and against finite differences. */
 #include "test.h"
 
-#include "nn/adam.h"
+#include "nn/optimizer.h"
 #include "tutti/memory.h"
 #include "tutti/random.h"
 #include "tutti/store.h"
@@ -128,14 +128,14 @@ static void check_steps(const char *group)
     open_golden(group, &g);
     assert_ok(tt_params_block(&g.vae.params, "test", &first));
     assert_ok(tt_params_block(&g.vae.params, "test", &second));
-    tt_adam adam = tt_adam_new(1e-2, first, second);
+    tt_optimizer adam = tt_optimizer_new(TT_ADAM, first, second);
     for (int64_t s = 0; s < g.steps; s++) {
         const double *expected = g.loss + 3 * s, n = (double)g.rows;
         tt_vae_loss loss = step(&g, s);
         assert_near(loss.reconstruction / n, expected[0], 1e-4 * expected[0]);
         assert_near(loss.kl / n, expected[1], 1e-4 * expected[1]);
         assert_near((loss.reconstruction + g.beta * loss.kl) / n, expected[2], 1e-4 * expected[2]);
-        assert_true(tt_adam_step(&adam, g.vae.params.size, 1 / n, g.gradient, g.params));
+        assert_true(tt_optimizer_step(&adam, g.vae.params.size, 1e-2, 1 / n, g.gradient, g.params));
     }
     assert_true(g.loss[3 * (g.steps - 1) + 2] < 0.9 * g.loss[2]);
     free(first);

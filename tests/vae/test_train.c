@@ -27,6 +27,8 @@ static tt_train_params few_epochs(void)
                              .batch_size = 90,
                              .optimizer = "adam",
                              .learning_rate = 1e-3,
+                             .scale_learning_rate = "none",
+                             .schedule = "constant",
                              .precision = "f32",
                              .reproducible = true,
                              .validation = 0.2,
