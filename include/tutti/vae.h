@@ -30,6 +30,8 @@ typedef struct tt_train_params {
     char *precision;   /**< f32 */
     bool reproducible; /**< the same bits on any number of ranks */
     double validation; /**< share of tracks (or rows, without tracks) held out */
+    int patience; /**< epochs without a lower loss (held-out rows if any) before training ends; 0: never. With
+                     it the weights of the best epoch are published */
     double checkpoint_seconds;
 } tt_train_params;
 
@@ -42,8 +44,11 @@ typedef struct tt_train_params {
  *
  *  Writes /config (JSON), /param/NAME, /optimizer/{step,first/NAME,second/NAME}, /input/{mean,scale,limit}
  * and /history/{epoch,loss,reconstruction,kl,val_loss,lr,seconds}; val_loss is without noise, at the full
- * beta, NaN where no row is held out. OUTPUT.checkpoint, written every checkpoint_seconds and on a signal
- * (which returns TT_STOPPED), is taken up if its fingerprint is the provenance's, on any number of ranks.
+ * beta, NaN where no row is held out. The history has a row per epoch that was
+ * run; its attribute best_epoch is there with patience. OUTPUT.checkpoint, written every checkpoint_seconds and
+ * on a signal (which returns TT_STOPPED), is taken up if its fingerprint is the provenance's, on any number of
+ * ranks; the one before it stays as OUTPUT.checkpoint.old, for the case that the newer is damaged. A state that
+ * is not finite ends the training (TT_ERR_INPUT, naming step and layer) and is never written.
  * Collective. */
 tt_status tt_train(const tt_comm *comm, const tt_model_params *model, const tt_train_params *train,
                    const tt_provenance *provenance, const char *input, const char *output);

@@ -46,7 +46,7 @@ static tt_status check_inputs(const char *written, const char *const *specs, int
 
 static tt_status check(const char *output, const char *const *specs, int n_specs)
 {
-    static const char *const written[] = {"", ".part", ".checkpoint"};
+    static const char *const written[] = {"", ".part", ".checkpoint", ".checkpoint.old"};
     struct stat at;
     if (output[0] == '\0') return tt_fail(TT_ERR_USAGE, "--output is empty; a file name is needed");
     if (stat(output, &at) == 0 && !S_ISREG(at.st_mode))

@@ -38,7 +38,7 @@ TT_KERNEL static int adam_update(int64_t n, step_constants c, const float *restr
         float m = c.keep1 * first[i] + c.add1 * g;
         float v = c.keep2 * second[i] + c.add2 * (g * g);
         float p = c.shrink * params[i] - c.rate * m / (sqrtf(v) * c.root + c.epsilon);
-        bad |= !(fabsf(g) <= FLT_MAX) | !(fabsf(p) <= FLT_MAX);
+        bad |= !(v <= FLT_MAX) | !(fabsf(p) <= FLT_MAX);
         first[i] = m;
         second[i] = v;
         params[i] = p;
@@ -54,7 +54,7 @@ TT_KERNEL static int sgd_update(int64_t n, step_constants c, const float *restri
         float g = c.scale * gradient[i] + c.decay * params[i];
         float m = c.keep1 * first[i] + g;
         float p = params[i] - c.rate * m;
-        bad |= !(fabsf(g) <= FLT_MAX) | !(fabsf(p) <= FLT_MAX);
+        bad |= !(fabsf(m) <= FLT_MAX) | !(fabsf(p) <= FLT_MAX);
         first[i] = m;
         params[i] = p;
     }

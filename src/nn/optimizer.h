@@ -29,7 +29,7 @@ tt_optimizer tt_optimizer_new(tt_optimizer_kind kind, float *first, float *secon
 
 /** One step of length `rate` along `scale` times `gradient`. The norm that clips is summed in double in an
  *  order that depends on n alone, every other element on its own: ranks holding the same bits keep them.
- *  @return false if a gradient or what became of a parameter is not finite; the blocks are then spoilt */
+ *  @return false if a gradient, a moment or a parameter is not finite then; the blocks are spoilt */
 bool tt_optimizer_step(tt_optimizer *optimizer, int64_t n, double rate, double scale, const float *gradient,
                        float *params);
 

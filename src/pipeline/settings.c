@@ -79,6 +79,7 @@ const setting settings[] = {
     CHOICE("train.precision", train.precision, "f32", "f32"),
     {"train.reproducible", SETTING_BOOL, AT(train.reproducible), "true", 0, 0, NULL, 0},
     REAL("train.validation", train.validation, "0.1", 0, 0.9),
+    INT_("train.patience", train.patience, "0", 0, 1e6),
     REAL("train.checkpoint_seconds", train.checkpoint_seconds, "120", 0.01, 1e6),
     CHOICE("cluster.level", cluster.level, "clip", "clip track"),
     {"cluster.methods", SETTING_WORDS, AT(cluster.methods), "[kmeans, agglomerative, dbscan]", 0, 0,

@@ -41,13 +41,11 @@ static void add_plain(layout *l, const char *name, tt_type type, int64_t rows, i
 static tt_status lay_out(const tt_training *t, int64_t config_bytes, layout *l)
 {
     const tt_params *p = &t->vae.params;
-    TT_TRY(tt_alloc(BLOCKS * p->n + INPUTS + TT_HISTORY + 2, sizeof *l->column, "columns of a model",
-                    &l->column));
+    TT_TRY(tt_alloc(BLOCKS * p->n + INPUTS + 2, sizeof *l->column, "columns of a model", &l->column));
     TT_TRY(tt_alloc(BLOCKS * p->n, sizeof *l->name, "columns of a model", &l->name));
     add_plain(l, "/config", TT_TEXT, 1, config_bytes);
     add_plain(l, "/optimizer/step", TT_I64, 1, 0);
     for (int i = 0; i < INPUTS; i++) add_plain(l, input_path[i], TT_F64, t->vae.input, 0);
-    for (int i = 0; i < TT_HISTORY; i++) add_plain(l, history_path[i], TT_F64, t->settings->epochs, 0);
     for (int i = 0; i < BLOCKS * p->n; i++) {
         const tt_tensor *tensor = &p->tensor[i % p->n];
         tensor_path(l->name[i], i / p->n, tensor);
@@ -89,15 +87,25 @@ static tt_status write_tensors(const tt_training *t, tt_store *store)
     return TT_OK;
 }
 
+/* As long as the training was, which patience decides. Collective. */
+static tt_status add_history(const tt_training *t, tt_store *store)
+{
+    for (int i = 0; i < TT_HISTORY; i++) {
+        const tt_column column = {.name = history_path[i], .type = TT_F64, .n_dims = 1, .dims = {t->epoch}};
+        TT_TRY(tt_store_add_column(store, &column));
+    }
+    return t->best_epoch > 0 ? tt_store_set_number(store, "/history", "best_epoch", (double)t->best_epoch)
+                             : TT_OK;
+}
+
 static tt_status write_history(const tt_training *t, tt_store *store)
 {
-    int64_t n = t->settings->epochs;
     double *column;
-    TT_TRY(tt_alloc(n, sizeof *column, "the history", &column));
+    TT_TRY(tt_alloc(t->epoch, sizeof *column, "the history", &column));
     tt_status s = TT_OK;
     for (int i = 0; s == TT_OK && i < TT_HISTORY; i++) {
-        for (int64_t e = 0; e < n; e++) column[e] = t->history[e * TT_HISTORY + i];
-        s = tt_store_write(store, history_path[i], 0, n, column);
+        for (int64_t e = 0; e < t->epoch; e++) column[e] = t->history[e * TT_HISTORY + i];
+        s = tt_store_write(store, history_path[i], 0, t->epoch, column);
     }
     free(column);
     return s;
@@ -113,7 +121,7 @@ static tt_status write_once(const tt_training *t, tt_store *store)
     const double *input[INPUTS] = {t->scaling.mean, t->scaling.scale, t->scaling.limit};
     for (int i = 0; s == TT_OK && i < INPUTS; i++)
         s = tt_store_write(store, input_path[i], 0, t->vae.input, input[i]);
-    return s == TT_OK ? write_history(t, store) : s;
+    return s;
 }
 
 tt_status tt_model_publish(tt_training *t, tt_store *store)
@@ -121,6 +129,9 @@ tt_status tt_model_publish(tt_training *t, tt_store *store)
     tt_phase(&t->phases, "write");
     tt_status s = write_tensors(t, store);
     if (s == TT_OK && t->comm->rank == 0) s = write_once(t, store);
+    s = tt_agree(t->comm, s);
+    if (s == TT_OK) s = add_history(t, store);
+    if (s == TT_OK && t->comm->rank == 0) s = write_history(t, store);
     tt_phase(&t->phases, NULL);
     return tt_store_publish(store, &t->phases, s);
 }

@@ -52,6 +52,7 @@ static tt_status build_local(tt_training *t, const tt_model_params *m)
     TT_TRY(tt_params_block(p, "parameters", &t->params));
     TT_TRY(tt_params_block(p, "first moments", &t->first));
     TT_TRY(tt_params_block(p, "second moments", &t->second));
+    if (t->settings->patience > 0) TT_TRY(tt_params_block(p, "the best parameters", &t->best));
     TT_TRY(tt_alloc(p->size + TT_TAIL, sizeof(float), "gradients", &t->gradient));
     TT_TRY(tt_alloc(t->settings->epochs * TT_HISTORY, sizeof *t->history, "the history", &t->history));
     tt_training_recipe(t);
@@ -68,6 +69,7 @@ static void begin(tt_training *t)
     memset(t->second, 0, bytes);
     tt_vae_init(&t->vae, t->provenance->seed, t->params);
     for (int64_t i = 0; i < t->settings->epochs * TT_HISTORY; i++) t->history[i] = NAN;
+    t->best_loss = INFINITY;
 }
 
 void tt_training_free(tt_training *t)
@@ -76,6 +78,7 @@ void tt_training_free(tt_training *t)
     free(t->params);
     free(t->first);
     free(t->second);
+    free(t->best);
     free(t->gradient);
     free(t->history);
     tt_vae_work_free(&t->work);
@@ -97,6 +100,28 @@ static void say_epoch(const tt_training *t, const double *h)
             (long long)e, (long long)n, h[TT_H_LOSS], h[TT_H_RECONSTRUCTION], h[TT_H_KL], validation, rate);
 }
 
+/* Keep the parameters of the best epoch. */
+static void note_best(tt_training *t, double loss)
+{
+    if (!t->best || !(loss < t->best_loss)) return;
+    t->best_loss = loss;
+    t->best_epoch = t->epoch + 1;
+    memcpy(t->best, t->params, (size_t)t->vae.params.size * sizeof *t->best);
+}
+
+/* Patience runs from the best epoch, but not while beta still rises. */
+static bool lost_patience(const tt_training *t)
+{
+    int64_t since =
+        t->best_epoch > t->settings->kl_warmup_epochs ? t->best_epoch : t->settings->kl_warmup_epochs;
+    return t->best && t->step == 0 && t->epoch - since >= t->settings->patience;
+}
+
+bool tt_training_done(const tt_training *t)
+{
+    return t->epoch >= t->settings->epochs || lost_patience(t);
+}
+
 /* Close the epoch: validate, write its line of the history. Collective. */
 static tt_status end_epoch(tt_training *t)
 {
@@ -113,6 +138,7 @@ static tt_status end_epoch(tt_training *t)
     double now = tt_now();
     h[TT_H_SECONDS] = t->seconds + now - t->epoch_began;
     say_epoch(t, h);
+    note_best(t, t->samples.n_held > 0 ? h[TT_H_VALIDATION] : h[TT_H_LOSS]);
     t->epoch_began = now;
     t->seconds = 0;
     memset(t->sums, 0, sizeof t->sums);
@@ -140,7 +166,7 @@ static tt_status advance(tt_training *t, tt_progress *progress)
     }
     TT_TRY(s);
     tt_progress_add(progress, batch.end - batch.begin);
-    return due && t->epoch < t->settings->epochs ? tt_checkpoint_write(t) : TT_OK;
+    return due && !tt_training_done(t) ? tt_checkpoint_write(t) : TT_OK;
 }
 
 static tt_status run_epochs(tt_training *t)
@@ -150,10 +176,21 @@ static tt_status run_epochs(tt_training *t)
     tt_progress_start(&progress, "train", "samples", total, total);
     tt_progress_skip(&progress, t->epoch * n + tt_feed_batch(&t->feed, t->step).begin);
     tt_status s = TT_OK;
-    while (s == TT_OK && t->epoch < t->settings->epochs) s = advance(t, &progress);
+    while (s == TT_OK && !tt_training_done(t)) s = advance(t, &progress);
     tt_progress_end(&progress);
     tt_phase(&t->phases, NULL);
     return s;
+}
+
+/* The best epoch's parameters are what is published. */
+static void take_best(tt_training *t)
+{
+    if (t->best_epoch == 0) return;
+    memcpy(t->params, t->best, (size_t)t->vae.params.size * sizeof *t->params);
+    bool early = t->epoch < t->settings->epochs;
+    tt_info("train: %s after epoch %lld of %d; the weights are those of epoch %lld (loss %.4g)",
+            early ? "no better for long, stopped" : "done", (long long)t->epoch, t->settings->epochs,
+            (long long)t->best_epoch, t->best_loss);
 }
 
 /* Say in the end whether the model learnt something. Collective. */
@@ -214,6 +251,7 @@ static tt_status train(tt_training *t)
     tt_store *store = NULL;
     TT_TRY(tt_model_create(t, &store));
     tt_status s = run_epochs(t);
+    if (s == TT_OK) take_best(t);
     if (s == TT_OK) s = say_result(t);
     if (s != TT_OK) {
         tt_store_close(store);

@@ -34,12 +34,15 @@ typedef struct tt_training {
     tt_vae_work work;      /**< of one lane */
     float *params;         /**< parameter block */
     float *first, *second; /**< moments, parameter blocks */
+    float *best;           /**< parameters of the best epoch so far; NULL without patience */
     float *gradient;       /**< parameter block with TT_TAIL more */
     tt_blocksum *lanes;    /**< of gradient and tail, in reproducible mode */
     tt_optimizer optimizer;
     tt_schedule schedule;
     int64_t epoch, step;  /**< the step to take next */
     double rate;          /**< learning rate of the last step */
+    int64_t best_epoch;   /**< counted from 1, 0: none yet */
+    double best_loss;     /**< of held-out rows at the full beta, or of training rows without any */
     double sums[4];       /**< of this epoch so far: loss, reconstruction, KL, rows */
     double *history;      /**< [epochs, TT_HISTORY] */
     double seconds;       /**< spent in this epoch before a checkpoint was taken up */
@@ -85,14 +88,19 @@ tt_status tt_training_step(tt_training *t, bool *due);
 /** Weight of the KL term at the present step. */
 double tt_training_beta(const tt_training *t);
 
-/** Write OUTPUT.checkpoint, replacing the last one by a rename. Collective. */
+/** Whether all epochs are done, or patience has run out. */
+bool tt_training_done(const tt_training *t);
+
+/** Write OUTPUT.checkpoint, published by a rename; the last one stays as OUTPUT.checkpoint.old. Collective.
+ */
 tt_status tt_checkpoint_write(tt_training *t);
 
-/** Go on from OUTPUT.checkpoint if there is one of this very training; *found tells. One that cannot be used
- * is said so and passed over. Collective. */
+/** Go on from OUTPUT.checkpoint if there is one of this very training, or else from the one before it; *found
+ * tells. One that cannot be used is said so and passed over; what it leaves in the blocks is undefined.
+ * Collective. */
 tt_status tt_checkpoint_read(tt_training *t, bool *found);
 
-/** Remove it, and a half-written one. Call when the model is published. Collective. */
+/** Remove both, and a half-written one. Call when the model is published. Collective. */
 void tt_checkpoint_remove(const tt_training *t);
 
 /** Create OUTPUT.part, so that what cannot be written is known before training. Collective. */
