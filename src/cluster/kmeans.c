@@ -12,8 +12,9 @@
 static const double seconds_between_checkpoints = 120;
 
 /* Shares of the rows, as measured: bounds begin when fewer have two centres so near that the next step could
- * make the farther one the nearer, and end when more than the other share had to be measured in full. */
-static const double bounds_begin_below = 0.7, bounds_end_above = 0.6;
+ * make the farther one the nearer, and end when more than the other share had to be measured in full. Each for
+ * rows in float32 and in bytes. */
+static const double bounds_begin_below[] = {0.7, 0.2}, bounds_end_above[] = {0.6, 0.2};
 
 static int64_t sums_length(const kmeans *m)
 {
@@ -73,6 +74,7 @@ tt_status kmeans_init(kmeans *m, const tt_points *points, int k)
     m->panels = ((int64_t)k + TILE - 1) / TILE;
     tt_status s = allocate_centres(m);
     if (s == TT_OK) s = allocate_rows(m);
+    if (s == TT_OK) s = kmeans_filter_init(&m->filter, points, m->panels);
     TT_TRY(tt_agree(points->x->comm, s));
     choose_grid(m);
     return TT_OK;
@@ -84,6 +86,7 @@ void kmeans_clear(kmeans *m)
     void *owned[] = {m->centre, m->next, m->best, m->weight, m->grid, m->local, m->sums,   m->columns, m->rows,
                      m->low,    m->path, m->span, m->packed, m->label, b->upper, b->second, b->rest,   b->list};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
+    kmeans_filter_clear(&m->filter);
     *m = (kmeans){0};
 }
 
@@ -95,6 +98,7 @@ void kmeans_reset(kmeans *m)
     m->way = INFINITY;
     for (int64_t i = 0; i < m->points->x->count; i++) m->label[i] = -1;
     m->bounded = false;
+    m->filtered = m->filter.rows != NULL;
     m->fresh = true;
 }
 
@@ -106,7 +110,7 @@ void kmeans_reduce(kmeans *m)
     tail[TAIL_SAVE] = comm->rank == 0 && tt_now() - m->saved_at > seconds_between_checkpoints;
     tail[TAIL_WORK] = m->work;
     MPI_Allreduce(m->local, m->sums, (int)sums_length(m), MPI_DOUBLE, MPI_SUM, comm->mpi);
-    double share = m->bounded ? bounds_end_above : bounds_begin_below;
+    double share = (m->bounded ? bounds_end_above : bounds_begin_below)[m->filtered];
     m->bounded = m->sums[m->k * (m->cols + 1) + TAIL_WORK] < share * (double)m->points->x->n_valid;
 }
 

@@ -2,6 +2,7 @@
 #ifndef TUTTI_CLUSTER_KMEANS_H
 #define TUTTI_CLUSTER_KMEANS_H
 
+#include "kmeans_filter.h"
 #include "kmeans_tile.h"
 #include "tutti/cluster.h"
 #include "tutti/distance.h"
@@ -20,8 +21,11 @@ enum { SPAN = 1024 }; /* rows that are looked at together */
 
 /* Work of one span of rows: what was found in each. */
 typedef struct kmeans_span {
-    float best[SPAN], second[SPAN], limit[SPAN];
+    float best[SPAN], second[SPAN], limit[SPAN], norm[SPAN];
     int32_t index[SPAN];
+    int64_t row[SPAN];    /* local rows that all centres are measured for */
+    int64_t pair[SPAN];   /* and that two are: */
+    int32_t two[2][SPAN]; /* which */
     float upper[SPAN];    /* bound on the distance to the nearest centre */
     uint32_t need[SPAN];  /* 1 for a row that its bounds do not leave out */
     int32_t listed[SPAN]; /* places of those rows */
@@ -68,6 +72,8 @@ typedef struct kmeans {
     double *path;    /* [k] at least the way that each centre has gone */
     double drift;    /* at least the way that any centre has gone, the longest of each step */
     double way;      /* the longest that a centre went in the last step */
+    kmeans_filter filter;
+    bool filtered; /* whether bytes decide first; local, as labels do not depend on it */
     kmeans_bounds bounds;
     bool bounded; /* whether rows are left out by bounds; decided anew by each reduction */
     bool fresh;   /* no row has a bound yet */

@@ -9,6 +9,9 @@
 typedef float vfloat __attribute__((vector_size(32)));
 typedef double vdouble __attribute__((vector_size(64)));
 
+/* Share of rows that bytes leave to float32, as measured: above it they cost more than they save. */
+static const double filter_pays_below = 0.5;
+
 TT_KERNEL static double centre_distance(const float *row, const double *centre, int64_t cols)
 {
     vdouble sum = {0};
@@ -110,21 +113,31 @@ void kmeans_bound_nearest(const kmeans *m, int64_t n, const float *norm, const f
     bound_best(n, kmeans_tie_width(m), m->norm_max, norm, best, limit, upper);
 }
 
+/* Addresses of a tile of rows, the last one again beyond n; the next tile's rows are fetched. */
+static void gather_rows(const kmeans *m, const int64_t *row, int64_t n, const float *address[TILE])
+{
+    for (int64_t i = 0; i < TILE; i++) {
+        address[i] = m->points->data + row[i < n ? i : n - 1] * m->cols;
+        if (TILE + i < n) kmeans_fetch_row(m, row[TILE + i]);
+    }
+}
+
+static void keep_found(kmeans_span *span, int64_t at, const tile_nearest *found)
+{
+    memcpy(span->best + at, found->best, sizeof found->best);
+    memcpy(span->second + at, found->second, sizeof found->second);
+    memcpy(span->index + at, found->index, sizeof found->index);
+}
+
 static void measure_all(kmeans *m, const int64_t *row, int64_t n)
 {
-    kmeans_span *span = m->span;
     for (int64_t t = 0; t < n; t += TILE) {
         const float *address[TILE];
         tile_nearest found;
-        int64_t left = n - t, next = left - TILE;
-        for (int64_t i = 0; i < TILE && i < next; i++) kmeans_fetch_row(m, row[t + TILE + i]);
-        for (int64_t i = 0; i < TILE; i++)
-            address[i] = m->points->data + row[t + (i < left ? i : left - 1)] * m->cols;
+        gather_rows(m, row + t, n - t, address);
         kmeans_tile_pack(address, m->cols, m->packed);
         kmeans_tile(m->packed, m->cols, m->panels, m->columns, m->low, &found);
-        memcpy(span->best + t, found.best, sizeof found.best);
-        memcpy(span->second + t, found.second, sizeof found.second);
-        memcpy(span->index + t, found.index, sizeof found.index);
+        keep_found(m->span, t, &found);
     }
 }
 
@@ -140,47 +153,127 @@ TT_KERNEL static int64_t count_near_ties(int64_t n, float way, const float *rest
     return near;
 }
 
-static void assign_all(kmeans *m, const int64_t *row, const float *norm, int64_t n)
+static void set_label(kmeans *m, int64_t i, int32_t label)
+{
+    if (m->label[i] != label) kmeans_change_label(m, i, label);
+}
+
+/* Label the first n of rows, which were measured in float32. */
+static void label_measured(kmeans *m, const int64_t *row, int64_t n)
 {
     kmeans_span *span = m->span;
-    measure_all(m, row, n);
-    kmeans_bound_nearest(m, n, norm, span->best, span->limit, span->upper);
-    m->work += (double)count_near_ties(n, (float)m->way, norm, span->best, span->second);
+    for (int64_t r = 0; r < n; r++) span->norm[r] = m->points->norm[row[r]];
+    kmeans_bound_nearest(m, n, span->norm, span->best, span->limit, span->upper);
     for (int64_t r = 0; r < n; r++) {
-        const float *x = m->points->data + row[r] * m->cols;
         bool tie = span->second[r] <= span->limit[r];
-        if (m->points->x->valid[row[r]])
-            kmeans_change_label(m, row[r], tie ? kmeans_settle(m, x, span->limit[r]) : span->index[r]);
+        const float *x = m->points->data + row[r] * m->cols;
+        set_label(m, row[r], tie ? kmeans_settle(m, x, span->limit[r]) : span->index[r]);
     }
+}
+
+/* The first n of m->span->row. */
+static void assign_all(kmeans *m, int64_t n)
+{
+    measure_all(m, m->span->row, n);
+    label_measured(m, m->span->row, n);
+}
+
+/* The first n of m->span->pair. */
+static void assign_pairs(kmeans *m, int64_t n)
+{
+    kmeans_span *span = m->span;
+    for (int64_t t = 0; t < n; t += TILE) {
+        const float *address[TILE];
+        int32_t list[2][TILE];
+        tile_nearest found;
+        gather_rows(m, span->pair + t, n - t, address);
+        for (int64_t i = 0; i < TILE; i++)
+            for (int c = 0; c < 2; c++) list[c][i] = span->two[c][t + i < n ? t + i : n - 1];
+        kmeans_tile_measure(address, m->cols, m->rows, m->low, 2, list[0], &found);
+        keep_found(span, t, &found);
+    }
+    label_measured(m, span->pair, n);
+}
+
+/* Label what bytes can tell of a tile of local rows; put the others where they are measured in float32.
+ * Without branches: what becomes of a row is as good as random. */
+static void sort_tile(kmeans *m, int64_t first, int64_t n, const filter_nearest *found, int64_t *open,
+                      int64_t *pairs)
+{
+    kmeans_span *span = m->span;
+    int64_t changed[TILE], o = *open, p = *pairs, c = 0;
+    for (int64_t r = 0; r < n; r++) {
+        int64_t i = first + r;
+        float limit = found->best[r] + found->margin[r];
+        int valid = m->points->x->valid[i], many = !(found->rest[r] > limit), tie = !(found->second[r] > limit);
+        span->row[o] = span->pair[p] = i;
+        span->two[0][p] = found->index[0][r];
+        span->two[1][p] = found->index[1][r];
+        changed[c] = r;
+        o += valid & many;
+        p += valid & tie & !many;
+        c += valid & !tie & (m->label[i] != found->index[0][r]);
+    }
+    for (int64_t r = 0; r < c; r++) kmeans_change_label(m, first + changed[r], found->index[0][changed[r]]);
+    *open = o;
+    *pairs = p;
+}
+
+/* n local rows by bytes. Returns how many needed all centres in float32. */
+static int64_t assign_filtered(kmeans *m, int64_t first, int64_t n)
+{
+    int64_t open = 0, pairs = 0;
+    for (int64_t t = 0; t < n; t += TILE) {
+        filter_nearest found;
+        kmeans_filter_tile(&m->filter, first + t, m->panels, &found);
+        m->work += (double)count_near_ties(TILE, (float)m->way, found.norm, found.best, found.second);
+        sort_tile(m, first + t, n - t < TILE ? n - t : TILE, &found, &open, &pairs);
+    }
+    assign_pairs(m, pairs);
+    assign_all(m, open);
+    return open;
+}
+
+/* n local rows in float32. Returns how many are valid. */
+static int64_t assign_exact(kmeans *m, int64_t first, int64_t n)
+{
+    kmeans_span *span = m->span;
+    int64_t count = 0;
+    for (int64_t i = first; i < first + n; i++) {
+        span->row[count] = i;
+        count += m->points->x->valid[i];
+    }
+    assign_all(m, count);
+    m->work += (double)count_near_ties(count, (float)m->way, span->norm, span->best, span->second);
+    return count;
 }
 
 void kmeans_assign_local(kmeans *m)
 {
-    int64_t row[SPAN], count = m->points->x->count;
+    int64_t count = m->points->x->count, open = 0;
     round_centres(m);
+    if (m->filtered && !m->bounded) kmeans_filter_centres(&m->filter, m->centre, m->k, m->panels);
     m->work = 0;
     for (int64_t first = 0; first < count; first += SPAN) {
         int64_t n = count - first < SPAN ? count - first : SPAN;
-        for (int64_t r = 0; r < n; r++) row[r] = first + r;
-        if (m->bounded)
+        if (m->bounded) {
             kmeans_assign_bounded(m, first, n);
-        else
-            assign_all(m, row, m->points->norm + first, n);
+            continue;
+        }
+        open += m->filtered ? assign_filtered(m, first, n) : assign_exact(m, first, n);
     }
     m->fresh = !m->bounded;
+    if ((double)open > filter_pays_below * (double)count) m->filtered = false;
 }
 
 void kmeans_assign_rows(kmeans *m, const int64_t *row, int64_t n)
 {
-    float norm[SPAN];
     round_centres(m);
-    for (int64_t first = 0; first < n; first += SPAN, row += SPAN) {
+    for (int64_t first = 0; first < n; first += SPAN) {
         int64_t part = n - first < SPAN ? n - first : SPAN;
-        for (int64_t r = 0; r < part; r++) {
-            m->label[row[r]] = -1;
-            norm[r] = m->points->norm[row[r]];
-        }
-        assign_all(m, row, norm, part);
+        memcpy(m->span->row, row + first, (size_t)part * sizeof *row);
+        for (int64_t r = 0; r < part; r++) m->label[row[first + r]] = -1;
+        assign_all(m, part);
     }
 }
 

@@ -90,7 +90,7 @@ static void measure_lists(const kmeans *m, tile_rows *t)
 {
     const float *address[TILE];
     for (int r = 0; r < TILE; r++) address[r] = m->points->data + t->row[r] * m->cols;
-    kmeans_tile_measure(address, m->cols, m->rows, m->low, t->list[0], &t->found);
+    kmeans_tile_measure(address, m->cols, m->rows, m->low, KMEANS_LIST, t->list[0], &t->found);
     kmeans_bound_nearest(m, TILE, t->norm, t->found.best, t->limit, t->upper);
     least_distances(kmeans_tie_width(m), t->norm, t->found.second, t->second);
 }

@@ -65,20 +65,26 @@ void kmeans_tile(const float *packed, int64_t cols, int64_t panels, const float 
     BY_WIDTH(nearest, packed, cols, panels, columns, low, out);
 }
 
-void kmeans_tile_list(const float *packed, int64_t cols, int64_t panels, const float *columns,
-                      const float *low, tile_list *out)
+int32_t kmeans_tile_bits(int64_t panels)
 {
     int32_t bits = TILE - 1;
     while (bits < panels * TILE - 1) bits = 2 * bits + 1;
+    return bits;
+}
+
+void kmeans_tile_list(const float *packed, int64_t cols, int64_t panels, const float *columns,
+                      const float *low, tile_list *out)
+{
+    int32_t bits = kmeans_tile_bits(panels);
     BY_WIDTH(list, packed, cols, panels, columns, low, bits, out);
     float share = (float)(bits + 1) * 0x1p-22f; /* a number changes a value by less than half of this */
     for (int r = 0; r < TILE; r++) out->rest[r] -= share * fabsf(out->rest[r]) + FLT_MIN;
 }
 
 void kmeans_tile_measure(const float *const row[TILE], int64_t cols, const float *centres, const float *low,
-                         const int32_t *list, tile_nearest *out)
+                         int n, const int32_t *list, tile_nearest *out)
 {
-    BY_WIDTH(measure, row, cols, kmeans_tile_width(cols), centres, low, list, out);
+    BY_WIDTH(measure, row, cols, kmeans_tile_width(cols), centres, low, n, list, out);
 }
 
 TT_KERNEL static void values_of_panel(const float *row, int64_t cols, const float *columns, const float *low,

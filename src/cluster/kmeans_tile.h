@@ -8,7 +8,7 @@ enum { TILE = 16 };       /* rows of a tile, and centres of a panel: floats in t
 enum { KMEANS_LIST = 4 }; /* centres that are measured anew before all are, as measured to pay */
 
 /* Stands for the squared length of a centre that does not exist: above any value (tt_points_of()). */
-#define KMEANS_FAR 1e38f
+#define KMEANS_FAR 3e38f
 
 /* What a tile finds for each row: the smallest value, the next smallest (equal ones count twice), and which
  * centre has the smallest. */
@@ -40,12 +40,15 @@ void kmeans_tile(const float *packed, int64_t cols, int64_t panels, const float 
 void kmeans_tile_list(const float *packed, int64_t cols, int64_t panels, const float *columns,
                       const float *low, tile_list *out);
 
-/* The same values again, of few centres for each row.
+/* The lowest bits that hold the number of any centre. */
+int32_t kmeans_tile_bits(int64_t panels);
+
+/* The same values again, of n centres for each row.
  * @param row      [TILE] addresses of rows [cols]
  * @param centres  [panels * TILE, kmeans_tile_width(cols)] the centres times -2, a centre a row
- * @param list     [KMEANS_LIST, TILE] */
+ * @param list     [n, TILE] */
 void kmeans_tile_measure(const float *const row[TILE], int64_t cols, const float *centres, const float *low,
-                         const int32_t *list, tile_nearest *out);
+                         int n, const int32_t *list, tile_nearest *out);
 
 /* Columns rounded up to whole vectors. */
 static inline int64_t kmeans_tile_width(int64_t cols)

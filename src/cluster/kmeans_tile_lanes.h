@@ -105,7 +105,7 @@ KERNEL static void LIST(const float *packed, int64_t cols, int64_t panels, const
 /* Rows against a few centres each. The sums over the columns of LANES rows become one vector in log2(LANES)
  * rounds, as in PACK. */
 KERNEL static void MEASURE(const float *const *row, int64_t cols, int64_t wide, const float *centres,
-                           const float *low, const int32_t *list, tile_nearest *out)
+                           const float *low, int n, const int32_t *list, tile_nearest *out)
 {
     int64_t whole = cols / LANES * LANES;
     float tail[TILE][LANES] = {{0}};
@@ -114,7 +114,7 @@ KERNEL static void MEASURE(const float *const *row, int64_t cols, int64_t wide, 
     for (int from = 0; from < TILE; from += LANES) {
         FLOATS best = (FLOATS){0} + INFINITY, second = best;
         MARKS index = {0};
-        for (int l = 0; l < KMEANS_LIST; l++) {
+        for (int l = 0; l < n; l++) {
             const int32_t *which = list + l * TILE + from;
             FLOATS sum[LANES], bound = {0};
             MARKS number;
