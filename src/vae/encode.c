@@ -41,19 +41,21 @@ static tt_status read_inputs(encoding *e, const char *model, const char *input)
 }
 
 /* A whole block, padded with zeros; rows that are not valid keep latents of zero. */
-static void encode_block(encoding *e, int64_t begin, tt_vae_work *work, float *x)
+static tt_status encode_block(encoding *e, int64_t begin, tt_vae_work *work, float *x)
 {
     const tt_matrix *m = &e->samples.x;
     int64_t n = e->vae.latent, rows = m->count - begin < TT_BLOCK_ROWS ? m->count - begin : TT_BLOCK_ROWS;
     memset(x, 0, (size_t)(TT_BLOCK_ROWS * m->cols) * sizeof *x);
     for (int64_t r = 0; r < rows; r++)
         if (m->valid[begin + r]) tt_scaling_apply(&e->scaling, m, begin + r, x + r * m->cols);
-    const float *latent = tt_vae_encode(&e->vae, e->params, x, work);
+    TT_TRY(tt_vae_encode(x, work));
+    const float *latent = work->latent;
     for (int64_t r = 0; r < rows; r++) {
         if (!m->valid[begin + r]) continue;
         memcpy(e->mu + (begin + r) * n, latent + r * 2 * n, (size_t)n * sizeof *e->mu);
         memcpy(e->logvar + (begin + r) * n, latent + r * 2 * n + n, (size_t)n * sizeof *e->logvar);
     }
+    return TT_OK;
 }
 
 static tt_status encode_local(encoding *e)
@@ -62,11 +64,12 @@ static tt_status encode_local(encoding *e)
     tt_vae_work work = {0};
     float *x = NULL;
     tt_progress progress;
-    tt_status s = tt_vae_work_new(&e->vae, TT_BLOCK_ROWS, &work);
+    tt_status s = tt_vae_work_new(&e->vae, 1, TT_BLOCK_ROWS, false, &work);
+    if (s == TT_OK) s = tt_vae_weights(&work, e->params);
     if (s == TT_OK) s = tt_alloc(TT_BLOCK_ROWS * m->cols, sizeof *x, "a block of rows", &x);
     tt_progress_start(&progress, "encode", "rows", m->count, m->rows);
     for (int64_t i = 0; s == TT_OK && i < m->count; i += TT_BLOCK_ROWS) {
-        encode_block(e, i, &work, x);
+        s = encode_block(e, i, &work, x);
         tt_progress_add(&progress, m->count - i < TT_BLOCK_ROWS ? m->count - i : TT_BLOCK_ROWS);
         if (s == TT_OK) s = tt_stop_status();
     }
