@@ -63,7 +63,7 @@ const setting settings[] = {
     INT_("model.latent_dim", model.latent_dim, "32", 1, 4096),
     {"model.hidden_dims", SETTING_INTS, AT(model.hidden_dims), "[512, 256]", 1, 65536, NULL,
      AT(model.n_hidden)},
-    {"model.condition", SETTING_CHOICE, NOWHERE, "none", 0, 0, "none", 0},
+    CHOICE("model.condition", model.condition, "none", "none genre"),
     REAL("train.beta", train.beta, "1.0", 0, 1e6),
     INT_("train.kl_warmup_epochs", train.kl_warmup_epochs, "5", 0, 1e6),
     INT_("train.epochs", train.epochs, "50", 1, 1e6),

@@ -13,6 +13,7 @@ void tt_samples_free(tt_samples *samples)
     free(samples->track);
     free(samples->train);
     free(samples->held);
+    free(samples->condition);
     *samples = (tt_samples){0};
 }
 
@@ -81,6 +82,37 @@ tt_status tt_samples_read(const tt_comm *comm, const char *input, tt_samples *ou
     memcpy(out->train, out->x.valid, (size_t)out->x.count);
     out->n_train = out->x.n_valid;
     return TT_OK;
+}
+
+static int place_of(const char *name, char *const *names, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(name, names[i]) == 0) return i;
+    return -1;
+}
+
+/* Classes to places among the names, then rows. */
+static tt_status condition_rows(tt_samples *s, const tt_classes *classes, char *const *names, int n)
+{
+    int *place = NULL;
+    tt_status status = tt_alloc(classes->n, sizeof *place, "classes", &place);
+    if (status == TT_OK)
+        status = tt_alloc(s->x.count, sizeof *s->condition, "classes of rows", &s->condition);
+    for (int i = 0; status == TT_OK && i < classes->n; i++) place[i] = place_of(classes->name[i], names, n);
+    for (int64_t i = 0; status == TT_OK && i < s->x.count; i++)
+        s->condition[i] = classes->label[i] < 0 ? -1 : place[classes->label[i]];
+    free(place);
+    s->classes = n;
+    return status;
+}
+
+tt_status tt_samples_condition(tt_samples *s, const tt_classes *classes, char *const *names, int n)
+{
+    if (classes->rows != s->x.rows)
+        return tt_fail(TT_ERR_INPUT,
+                       "there are %lld labels, but %s has %lld rows: they must be of the same rows",
+                       (long long)classes->rows, s->x.name, (long long)s->x.rows);
+    return tt_agree(s->x.comm, condition_rows(s, classes, names, n));
 }
 
 void tt_samples_split(tt_samples *s, uint64_t seed, double share)

@@ -3,6 +3,7 @@
 #ifndef TUTTI_VAE_DATA_H
 #define TUTTI_VAE_DATA_H
 
+#include "tutti/corpus.h"
 #include "tutti/matrix.h"
 
 typedef struct tt_samples {
@@ -15,12 +16,18 @@ typedef struct tt_samples {
     unsigned char *train;    /**< [x.count] owned, 1 for rows to train on; zeros follow up to a whole block */
     unsigned char *held;     /**< [x.count] owned, 1 for rows held out, likewise */
     int64_t n_train, n_held; /**< over all ranks */
+    int classes;             /**< that a model is conditioned on; 0: it is not */
+    int32_t *condition; /**< [x.count] owned: class of each row, -1 where unknown; NULL without classes */
 } tt_samples;
 
 /** Read "FILE.h5:/x" with what stands beside it; all valid rows train. Collective. Free with
  * tt_samples_free(), also on failure. */
 tt_status tt_samples_read(const tt_comm *comm, const char *input, tt_samples *out);
 void tt_samples_free(tt_samples *samples);
+
+/** Give each row the class that `classes` says, by its place among `names` [n]; -1 if it has none or one that
+ * is not among them. Collective. @return TT_OK, TT_ERR_INPUT (another number of rows), TT_ERR_MEMORY */
+tt_status tt_samples_condition(tt_samples *samples, const tt_classes *classes, char *const *names, int n);
 
 /** Hold out about `share` of the tracks, drawn by (seed, track): never two rows of one track on both sides.
  * Where that would leave no row to train on, none is held out. Collective. */

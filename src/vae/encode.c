@@ -10,9 +10,7 @@
 typedef struct encoding {
     const tt_comm *comm;
     tt_samples samples;
-    tt_vae vae;
-    tt_scaling scaling;
-    float *params;
+    tt_model model;
     float *mu, *logvar; /* [samples.x.count, latent] */
     tt_phases phases;
 } encoding;
@@ -21,22 +19,23 @@ static void free_encoding(encoding *e)
 {
     free(e->mu);
     free(e->logvar);
-    free(e->params);
-    tt_scaling_free(&e->scaling);
-    tt_vae_free(&e->vae);
+    tt_model_free(&e->model);
     tt_samples_free(&e->samples);
 }
 
-static tt_status read_inputs(encoding *e, const char *model, const char *input)
+static tt_status read_inputs(encoding *e, const char *model, const char *input, const tt_classes *classes)
 {
-    TT_TRY(tt_model_read(e->comm, model, &e->vae, &e->scaling, &e->params));
+    TT_TRY(tt_model_read(e->comm, model, &e->model));
     TT_TRY(tt_samples_read(e->comm, input, &e->samples));
+    if (classes && e->model.classes > 0)
+        TT_TRY(tt_samples_condition(&e->samples, classes, e->model.name, e->model.classes));
     const tt_matrix *x = &e->samples.x;
-    if (x->cols != e->vae.input)
+    if (x->cols != e->model.vae.input)
         return tt_fail(TT_ERR_INPUT, "%s has %lld columns; %s was trained on %lld", x->name,
-                       (long long)x->cols, model, (long long)e->vae.input);
-    tt_status s = tt_alloc(x->count * e->vae.latent, sizeof *e->mu, "means", &e->mu);
-    if (s == TT_OK) s = tt_alloc(x->count * e->vae.latent, sizeof *e->logvar, "log-variances", &e->logvar);
+                       (long long)x->cols, model, (long long)e->model.vae.input);
+    tt_status s = tt_alloc(x->count * e->model.vae.latent, sizeof *e->mu, "means", &e->mu);
+    if (s == TT_OK)
+        s = tt_alloc(x->count * e->model.vae.latent, sizeof *e->logvar, "log-variances", &e->logvar);
     return tt_agree(e->comm, s);
 }
 
@@ -44,11 +43,12 @@ static tt_status read_inputs(encoding *e, const char *model, const char *input)
 static void encode_block(encoding *e, int64_t begin, tt_vae_work *work, float *x)
 {
     const tt_matrix *m = &e->samples.x;
-    int64_t n = e->vae.latent, rows = m->count - begin < TT_BLOCK_ROWS ? m->count - begin : TT_BLOCK_ROWS;
+    int64_t n = e->model.vae.latent,
+            rows = m->count - begin < TT_BLOCK_ROWS ? m->count - begin : TT_BLOCK_ROWS;
     memset(x, 0, (size_t)(TT_BLOCK_ROWS * m->cols) * sizeof *x);
     for (int64_t r = 0; r < rows; r++)
-        if (m->valid[begin + r]) tt_scaling_apply(&e->scaling, m, begin + r, x + r * m->cols);
-    const float *latent = tt_vae_encode(&e->vae, e->params, x, work);
+        if (m->valid[begin + r]) tt_scaling_apply(&e->model.scaling, m, begin + r, x + r * m->cols);
+    const float *latent = tt_vae_encode(&e->model.vae, e->model.params, x, work);
     for (int64_t r = 0; r < rows; r++) {
         if (!m->valid[begin + r]) continue;
         memcpy(e->mu + (begin + r) * n, latent + r * 2 * n, (size_t)n * sizeof *e->mu);
@@ -62,7 +62,7 @@ static tt_status encode_local(encoding *e)
     tt_vae_work work = {0};
     float *x = NULL;
     tt_progress progress;
-    tt_status s = tt_vae_work_new(&e->vae, TT_BLOCK_ROWS, &work);
+    tt_status s = tt_vae_work_new(&e->model.vae, TT_BLOCK_ROWS, &work);
     if (s == TT_OK) s = tt_alloc(TT_BLOCK_ROWS * m->cols, sizeof *x, "a block of rows", &x);
     tt_progress_start(&progress, "encode", "rows", m->count, m->rows);
     for (int64_t i = 0; s == TT_OK && i < m->count; i += TT_BLOCK_ROWS) {
@@ -79,7 +79,7 @@ static tt_status encode_local(encoding *e)
 static tt_status create(const encoding *e, const tt_provenance *provenance, const char *output,
                         tt_store **out)
 {
-    int64_t rows = e->samples.x.rows, tracks = e->samples.tracks, n = e->vae.latent;
+    int64_t rows = e->samples.x.rows, tracks = e->samples.tracks, n = e->model.vae.latent;
     const tt_column columns[] = {
         {.name = "/mu", .type = TT_F32, .n_dims = 2, .dims = {rows, n}},
         {.name = "/logvar", .type = TT_F32, .n_dims = 2, .dims = {rows, n}},
@@ -110,8 +110,8 @@ static tt_status write_latents(encoding *e, const tt_provenance *provenance, con
     int64_t *clips = NULL;
     tt_store *store = NULL;
     tt_phase(&e->phases, "tracks");
-    tt_status s = tt_track_means(&e->samples.x, e->samples.track, e->samples.tracks, e->vae.latent, e->mu,
-                                 &track_mu, &clips);
+    tt_status s = tt_track_means(&e->samples.x, e->samples.track, e->samples.tracks, e->model.vae.latent,
+                                 e->mu, &track_mu, &clips);
     tt_phase(&e->phases, "write");
     if (s == TT_OK) s = create(e, provenance, output, &store);
     if (s == TT_OK) {
@@ -125,17 +125,17 @@ static tt_status write_latents(encoding *e, const tt_provenance *provenance, con
 }
 
 tt_status tt_encode(const tt_comm *comm, const tt_provenance *provenance, const char *model,
-                    const char *input, const char *output)
+                    const char *input, const tt_classes *classes, const char *output)
 {
     encoding e = {.comm = comm};
     tt_phase(&e.phases, "read");
-    tt_status s = read_inputs(&e, model, input);
+    tt_status s = read_inputs(&e, model, input, classes);
     tt_phase(&e.phases, "encode");
     if (s == TT_OK) s = tt_agree(comm, encode_local(&e));
     if (s == TT_OK) s = write_latents(&e, provenance, output);
     if (s == TT_OK)
         tt_info("encode: %lld rows (%lld valid) in %lld dimensions", (long long)e.samples.x.rows,
-                (long long)e.samples.x.n_valid, (long long)e.vae.latent);
+                (long long)e.samples.x.n_valid, (long long)e.model.vae.latent);
     free_encoding(&e);
     return s;
 }

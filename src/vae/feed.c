@@ -59,6 +59,7 @@ static tt_status allocate(tt_feed *f)
     TT_TRY(tt_alloc(f->n_local, sizeof *f->local, "training rows", &f->local));
     TT_TRY(tt_alloc(f->n_local, sizeof *f->order, "the order of an epoch", &f->order));
     TT_TRY(tt_alloc(held, sizeof *f->ids, "rows of a batch", &f->ids));
+    if (s->condition) TT_TRY(tt_alloc(held, sizeof *f->conditions, "rows of a batch", &f->conditions));
     TT_TRY(tt_alloc(held * s->x.cols, sizeof *f->rows, "rows of a batch", &f->rows));
     int64_t n = 0;
     for (int64_t i = 0; i < s->x.count; i++)
@@ -83,6 +84,7 @@ void tt_feed_free(tt_feed *feed)
     free(feed->order);
     free(feed->rows);
     free(feed->ids);
+    free(feed->conditions);
     *feed = (tt_feed){0};
 }
 
@@ -136,7 +138,7 @@ static int64_t find(const tt_feed *f, int64_t position)
 /* Where a row on its way belongs; its values follow. */
 typedef struct parcel {
     int64_t slot; /* (step in the window * lanes + lane) * lane_rows + row in the lane */
-    int64_t id;
+    int64_t id, condition;
 } parcel;
 
 static size_t parcel_bytes(const tt_feed *f)
@@ -171,7 +173,8 @@ static tt_status pack(const tt_feed *f, int64_t begin, int64_t end, int64_t *cou
     }
     for (int64_t i = begin; i < end; i++) {
         int64_t row = f->order[i].row;
-        parcel head = {slot_of(f, f->order[i].position), x->first + row};
+        int64_t condition = f->samples->condition ? f->samples->condition[row] : -1;
+        parcel head = {slot_of(f, f->order[i].position), x->first + row, condition};
         int64_t *to = &at[rank_of(f, head.slot)];
         memcpy(*out + *to, &head, sizeof head);
         tt_scaling_apply(f->scaling, x, row, (float *)(void *)(*out + *to + sizeof head));
@@ -191,6 +194,7 @@ static void unpack(tt_feed *f, const char *arrived, int64_t bytes)
         int64_t step = head.slot / (f->lanes * f->lane_rows), in_step = head.slot % (f->lanes * f->lane_rows);
         int64_t to = (step * f->n_lanes - f->first_lane) * f->lane_rows + in_step;
         f->ids[to] = head.id;
+        if (f->conditions) f->conditions[to] = (int32_t)head.condition;
         memcpy(f->rows + to * cols, arrived + at + sizeof head, (size_t)cols * sizeof *f->rows);
     }
 }
@@ -233,5 +237,6 @@ tt_lane tt_feed_lane(const tt_feed *feed, int64_t step, int64_t lane)
     int64_t at = ((step - feed->window_first) * feed->n_lanes + lane) * feed->lane_rows;
     return (tt_lane){.used = max_i64(min_i64(used, feed->lane_rows), 0),
                      .rows = feed->rows + at * feed->samples->x.cols,
-                     .id = feed->ids + at};
+                     .id = feed->ids + at,
+                     .condition = feed->conditions ? feed->conditions + at : NULL};
 }

@@ -32,6 +32,7 @@ typedef struct tt_feed {
     int64_t window, window_first, window_steps; /**< longest; what is held now */
     float *rows;                                /**< [window, n_lanes, lane_rows, cols] scaled */
     int64_t *ids;                               /**< [window, n_lanes, lane_rows] global row */
+    int32_t *conditions;                        /**< likewise: class, -1 unknown */
 } tt_feed;
 
 /** Rows of one lane. */
@@ -39,6 +40,8 @@ typedef struct tt_lane {
     int64_t used;      /**< rows that count, the first ones; the others are zeros */
     const float *rows; /**< [lane_rows, cols] */
     const int64_t *id; /**< [used] global rows, which key the noise */
+    const int32_t
+        *condition; /**< [lane_rows] class of each row, -1 unknown; NULL for samples without classes */
 } tt_lane;
 
 /** Plan for batches of batch_size rows. Collective. Free with tt_feed_free(), also on failure. */
