@@ -27,10 +27,11 @@ tt_status cmd_train(const tt_comm *comm, int argc, char **argv)
 {
     const cli_stage_command command = {
         .name = "train",
-        .usage = {"tutti train --run DIR [options] | tutti train --input FILE.h5:/x --output model.h5",
-                  "Train a variational autoencoder on the rows of a matrix. A checkpoint is kept beside the "
-                  "output, and the\none before it; SIGTERM or SIGUSR1 writes one and ends with status 75.",
-                  0},
+        .usage =
+            {"tutti train --run DIR [options] | tutti train --input FILE.h5:/x --output model.h5",
+             "Train a variational autoencoder on the rows of a matrix. A checkpoint and the one before it\n"
+             "are kept beside the output; SIGTERM or SIGUSR1 writes one and ends with status 75.",
+             0},
         .file = {{"input", "FILE.h5:/x", "the matrix, rows are samples", false},
                  {"labels", "FILE.h5:/y",
                   "class of each row, for model.condition: genre; negative or \"\": "
