@@ -30,8 +30,10 @@ typedef struct tt_train_params {
     double momentum;           /**< of sgd */
     double clip_norm;          /**< longest gradient of a mean loss, 0: any */
     char *precision;           /**< f32 */
-    bool reproducible;         /**< the same bits on any number of ranks */
-    double validation;         /**< share of tracks (or rows, without tracks) held out */
+    double
+        memory; /**< MB of rows that all ranks hold together, the others stay in the file; 0: all are held */
+    bool reproducible; /**< the same bits on any number of ranks */
+    double validation; /**< share of tracks (or rows, without tracks) held out */
     int patience; /**< epochs without a lower loss (held-out rows if any) before training ends; 0: never. With
                      it the weights of the best epoch are published */
     double checkpoint_seconds;

@@ -26,7 +26,7 @@ static void free_encoding(encoding *e)
 static tt_status read_inputs(encoding *e, const char *model, const char *input, const tt_classes *classes)
 {
     TT_TRY(tt_model_read(e->comm, model, &e->model));
-    TT_TRY(tt_samples_read(e->comm, input, &e->samples));
+    TT_TRY(tt_samples_read(e->comm, input, 1, &e->samples));
     if (classes && e->model.classes > 0)
         TT_TRY(tt_samples_condition(&e->samples, classes, e->model.name, e->model.classes));
     const tt_matrix *x = &e->samples.x;
@@ -39,38 +39,41 @@ static tt_status read_inputs(encoding *e, const char *model, const char *input, 
     return tt_agree(e->comm, s);
 }
 
-/* A whole block, padded with zeros; rows that are not valid keep latents of zero. */
-static void encode_block(encoding *e, int64_t begin, tt_vae_work *work, float *x)
+/* A block of rows, read and scaled, padded with zeros; rows that are not valid keep latents of zero. */
+static tt_status encode_block(encoding *e, int64_t begin, tt_vae_work *work, float *room, float *x)
 {
-    const tt_matrix *m = &e->samples.x;
-    int64_t n = e->model.vae.latent,
-            rows = m->count - begin < TT_BLOCK_ROWS ? m->count - begin : TT_BLOCK_ROWS;
-    memset(x, 0, (size_t)(TT_BLOCK_ROWS * m->cols) * sizeof *x);
-    for (int64_t r = 0; r < rows; r++)
-        if (m->valid[begin + r]) tt_scaling_apply(&e->model.scaling, m, begin + r, x + r * m->cols);
+    tt_matrix m;
+    int64_t n = e->model.vae.latent;
+    TT_TRY(tt_samples_block(&e->samples, begin, room, &m));
+    memset(x, 0, (size_t)(TT_BLOCK_ROWS * m.cols) * sizeof *x);
+    for (int64_t r = 0; r < m.count; r++)
+        if (m.valid[r]) tt_scaling_apply(&e->model.scaling, &m, r, x + r * m.cols);
     const float *latent = tt_vae_encode(&e->model.vae, e->model.params, x, work);
-    for (int64_t r = 0; r < rows; r++) {
-        if (!m->valid[begin + r]) continue;
+    for (int64_t r = 0; r < m.count; r++) {
+        if (!m.valid[r]) continue;
         memcpy(e->mu + (begin + r) * n, latent + r * 2 * n, (size_t)n * sizeof *e->mu);
         memcpy(e->logvar + (begin + r) * n, latent + r * 2 * n + n, (size_t)n * sizeof *e->logvar);
     }
+    return TT_OK;
 }
 
 static tt_status encode_local(encoding *e)
 {
     const tt_matrix *m = &e->samples.x;
     tt_vae_work work = {0};
-    float *x = NULL;
+    float *x = NULL, *room = NULL;
     tt_progress progress;
     tt_status s = tt_vae_work_new(&e->model.vae, TT_BLOCK_ROWS, &work);
     if (s == TT_OK) s = tt_alloc(TT_BLOCK_ROWS * m->cols, sizeof *x, "a block of rows", &x);
+    if (s == TT_OK) s = tt_alloc(TT_BLOCK_ROWS * m->cols, sizeof *room, "a block of rows", &room);
     tt_progress_start(&progress, "encode", "rows", m->count, m->rows);
     for (int64_t i = 0; s == TT_OK && i < m->count; i += TT_BLOCK_ROWS) {
-        encode_block(e, i, &work, x);
+        s = encode_block(e, i, &work, room, x);
         tt_progress_add(&progress, m->count - i < TT_BLOCK_ROWS ? m->count - i : TT_BLOCK_ROWS);
         if (s == TT_OK) s = tt_stop_status();
     }
     tt_progress_end(&progress);
+    free(room);
     free(x);
     tt_vae_work_free(&work);
     return s;

@@ -44,7 +44,7 @@ static tt_status take_classes(tt_training *t)
 /* Read the rows, choose those to train on, learn their scale. Collective. */
 static tt_status prepare_data(tt_training *t, const char *input)
 {
-    TT_TRY(tt_samples_read(t->comm, input, &t->samples));
+    TT_TRY(tt_samples_read(t->comm, input, tt_feed_memory(t->settings), &t->samples));
     const tt_matrix *x = &t->samples.x;
     if (x->n_valid == 0)
         return tt_fail(TT_ERR_INPUT, "%s: none of %lld rows is valid; there is nothing to train on", x->name,
@@ -52,9 +52,8 @@ static tt_status prepare_data(tt_training *t, const char *input)
     if (t->classes) TT_TRY(take_classes(t));
     tt_samples_split(&t->samples, t->provenance->seed, t->settings->validation);
     TT_TRY(tt_agree(t->comm, tt_scaling_new(x->cols, &t->scaling)));
-    TT_TRY(tt_scaling_fit(x, t->samples.train, t->samples.n_train, t->samples.scaled, &t->scaling));
-    return tt_feed_new(&t->samples, &t->scaling, t->provenance->seed, t->settings->batch_size,
-                       t->settings->reproducible, &t->feed);
+    TT_TRY(tt_scaling_fit(&t->samples, &t->scaling));
+    return tt_feed_new(&t->samples, &t->scaling, t->provenance->seed, t->settings, &t->feed);
 }
 
 static tt_status build_local(tt_training *t, const tt_model_params *m)
@@ -237,6 +236,9 @@ static void say_start(const tt_training *t, bool resumed)
             (long long)s->n_train, (long long)s->x.cols, (long long)s->n_held,
             s->has_tracks ? "track" : "row", (long long)(s->x.rows - s->x.n_valid),
             (long long)t->vae.params.size, (long long)t->feed.steps);
+    if (!s->x.data)
+        tt_info("train: the rows stay in the file, read in %lld pools an epoch",
+                (long long)tt_pools_count(t->feed.pools));
     if (resumed)
         tt_info("train: going on from the checkpoint at epoch %lld, step %lld", (long long)t->epoch + 1,
                 (long long)t->step + 1);
@@ -267,6 +269,7 @@ static tt_status train(tt_training *t)
     tt_store *store = NULL;
     TT_TRY(tt_model_create(t, &store));
     tt_status s = run_epochs(t);
+    tt_feed_settle(&t->feed);
     if (s == TT_OK) take_best(t);
     if (s == TT_OK) s = say_result(t);
     if (s != TT_OK) {

@@ -61,14 +61,17 @@ cut_up() { # output settings...
 
 mpirun -q -n 2 "$TT_BUILD/tests/store/test_writer" "$PWD/rows.h5" 800 0 >out 2>&1 || fail "no input:" out
 hits=0
-(train 2 whole.h5) >out 2>err || fail "a training that nobody stops fails:" err
-bits_of whole.h5 >whole
-[ "$(wc -l <whole)" -gt 20 ] || fail "too little to compare:" whole
-for round in $(seq 6); do
+for memory in 0 1; do
+    (train 2 whole$memory.h5 --set train.memory=$memory) >out 2>err || fail "a training that nobody stops fails:" err
+    bits_of whole$memory.h5 >whole$memory
+    [ "$(wc -l <whole$memory)" -gt 20 ] || fail "too little to compare:" whole$memory
+done
+grep -q 'stay in the file' err || fail "the rows are not read from the file:" err
+for round in $(seq 8); do
     if [ $hits -ge "$kills" ]; then break; fi
-    cut_up "cut$round.h5"
+    cut_up "cut$round.h5" --set train.memory=$((round % 2))
     bits_of "cut$round.h5" >cut
-    diff whole cut || fail "round $round: other bits" err
+    diff whole$((round % 2)) cut || fail "round $round: other bits" err
     rm -f "cut$round.h5"
     left=(cut*)
     [ "${left[*]}" = cut ] || fail "left behind: ${left[*]}" err
