@@ -117,4 +117,15 @@ tt_status tt_manifest_tracks(tt_store *manifest, int64_t *tracks);
 tt_status tt_manifest_labels(const tt_comm *comm, tt_store *manifest, const char *column, char ***labels,
                              int *n);
 
+/** Rows and the classes that they are of. */
+typedef struct tt_classes {
+    int64_t rows;   /**< over all ranks */
+    int32_t *label; /**< of this rank's rows under tt_partition(rows, TT_BLOCK_ROWS, ...), into name; -1:
+                       unknown; owned */
+    int n;          /**< classes */
+    char **name;    /**< [n] sorted, the same on every rank; one block, owned */
+} tt_classes;
+
+void tt_classes_free(tt_classes *classes);
+
 #endif

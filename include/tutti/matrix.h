@@ -3,6 +3,7 @@
 #define TUTTI_MATRIX_H
 
 #include "tutti/comm.h"
+#include "tutti/store.h"
 
 /** Rows are dealt by tt_partition(rows, TT_BLOCK_ROWS, ...); ranks may own none. Row-major.
  *
@@ -32,6 +33,28 @@ typedef struct tt_matrix {
  *  @return TT_OK, TT_ERR_IO, TT_ERR_INPUT, TT_ERR_MEMORY, the same on every rank; on failure *out is empty
  * and needs no tt_matrix_free(), which is harmless */
 tt_status tt_matrix_read(const tt_comm *comm, const char *spec, const char *default_dataset, tt_matrix *out);
+
+/** A matrix whose rows stay in the file. */
+typedef struct tt_matrix_file {
+    tt_matrix x;     /**< shape, shifts and marks as tt_matrix_read() gives them; data is NULL */
+    tt_store *store; /**< owned */
+    char *dataset;   /**< owned */
+    bool wide;       /**< its type is wider than float32 */
+} tt_matrix_file;
+
+/** Open what tt_matrix_read() would read. Whether the values are finite shows when they are read. Collective.
+ *  @return as tt_matrix_read(); on failure *out is empty. Free with tt_matrix_file_close(). */
+tt_status tt_matrix_file_open(const tt_comm *comm, const char *spec, const char *default_dataset,
+                              tt_matrix_file *out);
+void tt_matrix_file_close(tt_matrix_file *file);
+
+/** Read local rows [begin, begin + n) into out [n, cols], the same numbers as tt_matrix_read() gives. Not
+ * collective; from any thread, but from one at a time and while no other uses HDF5. */
+tt_status tt_matrix_file_rows(const tt_matrix_file *file, int64_t begin, int64_t n, float *out);
+
+/** tt_matrix_moments() of the rows that `use` [x.count] marks, n over all ranks. Collective. */
+tt_status tt_matrix_file_moments(const tt_matrix_file *file, const unsigned char *use, int64_t n,
+                                 double *mean, double *deviation);
 
 /** Rows, columns and valid rows of what tt_matrix_read() would read, without reading it. Collective.
  *  @return as tt_matrix_read() */

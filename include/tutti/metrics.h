@@ -2,6 +2,7 @@
 #ifndef TUTTI_METRICS_H
 #define TUTTI_METRICS_H
 
+#include "tutti/corpus.h"
 #include "tutti/distance.h"
 #include "tutti/store.h"
 
@@ -126,8 +127,15 @@ tt_status tt_scores_print(const char *metrics, FILE *to);
 tt_status tt_truth_from_manifest(const tt_comm *comm, const char *manifest, const char *rows_file,
                                  const char *column, int32_t **label, int64_t *rows);
 
+/** The same with the names of the classes. Free with tt_classes_free(). */
+tt_status tt_classes_from_manifest(const tt_comm *comm, const char *manifest, const char *rows_file,
+                                   const char *column, tt_classes *out);
+
 /** Truth from a plain dataset "FILE.h5:/y" of integers (negative: unknown) or text ("": unknown): codes of
  * the distinct values in sorted order. *label is freed by the caller. Collective. @return as above */
 tt_status tt_truth_from_dataset(const tt_comm *comm, const char *spec, int32_t **label, int64_t *rows);
+
+/** The same with the names of the classes, integers in decimal. Free with tt_classes_free(). */
+tt_status tt_classes_from_dataset(const tt_comm *comm, const char *spec, tt_classes *out);
 
 #endif

@@ -14,7 +14,7 @@ typedef struct tt_run_options {
 #define TT_TRAIN_SETTINGS                                                                                    \
     "model.,train.beta,train.kl,train.epochs,train.batch,train.opt,train.learning,train.scale,"              \
     "train.schedule,train.warmup,train.weight,train.momentum,train.clip,train.precision,train.repro,"        \
-    "train.validation,train.patience"
+    "train.validation,train.patience,train.memory"
 
 /** Run the line in a run directory: stages whose file was made with the same settings from the same inputs
  * are skipped, what was cut off is resumed. The directory is locked meanwhile; the lock of a dead run is

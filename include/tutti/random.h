@@ -21,6 +21,7 @@ typedef enum tt_purpose {
     TT_FOR_CHANCE,
     TT_FOR_TEST,
     TT_FOR_SKETCH,
+    TT_FOR_POOL,
 } tt_purpose;
 
 /** One stream of numbers per row. */

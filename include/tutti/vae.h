@@ -2,6 +2,7 @@
 #ifndef TUTTI_VAE_H
 #define TUTTI_VAE_H
 
+#include "tutti/corpus.h"
 #include "tutti/store.h"
 
 enum { TT_HIDDEN_MAX = 8 };
@@ -12,6 +13,7 @@ typedef struct tt_model_params {
     int latent_dim;
     int n_hidden;
     int hidden_dims[TT_HIDDEN_MAX]; /**< of the encoder, input side first; the decoder mirrors them */
+    char *condition;                /**< none | genre: the class of a row is given to encoder and decoder */
 } tt_model_params;
 
 /** Settings `train:`. */
@@ -27,7 +29,9 @@ typedef struct tt_train_params {
     double weight_decay;       /**< decoupled for adamw, added to the gradient for the others */
     double momentum;           /**< of sgd */
     double clip_norm;          /**< longest gradient of a mean loss, 0: any */
-    char *precision;   /**< f32 */
+    char *precision;           /**< f32 */
+    double
+        memory; /**< MB of rows that all ranks hold together, the others stay in the file; 0: all are held */
     bool reproducible; /**< the same bits on any number of ranks */
     double validation; /**< share of tracks (or rows, without tracks) held out */
     int patience; /**< epochs without a lower loss (held-out rows if any) before training ends; 0: never. With
@@ -38,6 +42,9 @@ typedef struct tt_train_params {
 /** `tutti train`: model.h5 from a matrix "FILE.h5:/x" (with /valid and /clip/track beside it if they are
  * there).
  *
+ *  A conditioned model takes the classes of the rows, whose names become /condition/name; NULL otherwise.
+ * Rows of unknown class have a condition of their own.
+ *
  *  Minimises, averaged over rows, |x - x'|^2 summed over features + beta KL summed over latent dimensions
  * (Kingma, Welling 2014). Columns are z-scored by the training rows inside the model and clipped at ten
  * deviations; a matrix with /scale or /components beside it counts as scaled already and is clipped alone.
@@ -45,18 +52,20 @@ typedef struct tt_train_params {
  *  Writes /config (JSON), /param/NAME, /optimizer/{step,first/NAME,second/NAME}, /input/{mean,scale,limit}
  * and /history/{epoch,loss,reconstruction,kl,val_loss,lr,seconds}; val_loss is without noise, at the full
  * beta, NaN where no row is held out. The history has a row per epoch that was
- * run; its attribute best_epoch is there with patience. OUTPUT.checkpoint, written every checkpoint_seconds and
- * on a signal (which returns TT_STOPPED), is taken up if its fingerprint is the provenance's, on any number of
- * ranks; the one before it stays as OUTPUT.checkpoint.old, for the case that the newer is damaged. A state that
- * is not finite ends the training (TT_ERR_INPUT, naming step and layer) and is never written.
+ * run; its attribute best_epoch is there with patience. OUTPUT.checkpoint, written every checkpoint_seconds
+ * and on a signal (which returns TT_STOPPED), is taken up if its fingerprint is the provenance's, on any
+ * number of ranks; the one before it stays as OUTPUT.checkpoint.old, for the case that the newer is damaged.
+ * A state that is not finite ends the training (TT_ERR_INPUT, naming step and layer) and is never written.
  * Collective. */
 tt_status tt_train(const tt_comm *comm, const tt_model_params *model, const tt_train_params *train,
-                   const tt_provenance *provenance, const char *input, const char *output);
+                   const tt_provenance *provenance, const char *input, const tt_classes *classes,
+                   const char *output);
 
 /** `tutti encode`: latents.h5 from model.h5 and the same kind of matrix: /mu, /logvar [rows, Z] (0 in rows
  * that are not valid), /valid [rows], /clip/track, /track/mu [tracks, Z] (mean over valid clips; without
- * tracks each row is its own; 0 where /track/clips, the number of valid clips, is 0). Collective. */
+ * tracks each row is its own; 0 where /track/clips, the number of valid clips, is 0). A conditioned model
+ * takes the classes of these rows, by name; without any all are unknown. Collective. */
 tt_status tt_encode(const tt_comm *comm, const tt_provenance *provenance, const char *model,
-                    const char *input, const char *output);
+                    const char *input, const tt_classes *classes, const char *output);
 
 #endif

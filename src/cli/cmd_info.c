@@ -19,18 +19,18 @@ enum {
 };
 
 /* "  /mel    f32  3000 x 128 x 130" */
-static tt_status print_dataset(tt_store *store, const char *name, const tt_comm *comm)
+static tt_status print_dataset(tt_store *store, const char *name, int width, const tt_comm *comm)
 {
     tt_column c;
     bool found;
     tt_status s = tt_store_column(store, name, &c, &found);
     if (comm->rank != 0) return s == TT_ERR_INPUT ? TT_OK : s;
     if (s == TT_ERR_INPUT) {
-        printf("  %-*s neither numbers nor text\n", NAME_WIDTH, name);
+        printf("  %-*s neither numbers nor text\n", width, name);
         return TT_OK;
     }
     TT_TRY(s);
-    printf("  %-*s %-5s", NAME_WIDTH, name, type_name[c.type]);
+    printf("  %-*s %-5s", width, name, type_name[c.type]);
     for (int i = 0; i < c.n_dims; i++) printf("%s%lld", i > 0 ? " x " : "", (long long)c.dims[i]);
     if (c.type == TT_TEXT) printf("  (%lld bytes each)", (long long)c.text_bytes);
     printf("\n");
@@ -44,7 +44,10 @@ static tt_status print_datasets(tt_store *store, const tt_comm *comm)
     TT_TRY(tt_store_list(store, &names, &n));
     if (comm->rank == 0) printf("%s: %d dataset%s\n", tt_store_path(store), n, n == 1 ? "" : "s");
     tt_status s = TT_OK;
-    for (int i = 0; i < n && s == TT_OK; i++) s = print_dataset(store, names[i], comm);
+    int width = NAME_WIDTH;
+    for (int i = 0; i < n; i++)
+        if ((int)strlen(names[i]) > width) width = (int)strlen(names[i]);
+    for (int i = 0; i < n && s == TT_OK; i++) s = print_dataset(store, names[i], width, comm);
     free(names);
     return s;
 }

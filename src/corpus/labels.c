@@ -91,3 +91,10 @@ tt_status tt_manifest_labels(const tt_comm *comm, tt_store *manifest, const char
     *n = 0;
     return s;
 }
+
+void tt_classes_free(tt_classes *classes)
+{
+    free(classes->label);
+    free(classes->name);
+    *classes = (tt_classes){0};
+}

@@ -24,16 +24,26 @@ void tt_matrix_free(tt_matrix *matrix)
     *matrix = (tt_matrix){0};
 }
 
+static int64_t padded_rows(const tt_matrix *x)
+{
+    return (x->count + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
+}
+
+static tt_status allocate_rows(const tt_matrix *x, float **out)
+{
+    int64_t elements;
+    if (__builtin_mul_overflow(padded_rows(x), x->cols, &elements))
+        return tt_fail(TT_ERR_MEMORY, "%s: %lld x %lld elements do not fit in memory", x->name,
+                       (long long)x->rows, (long long)x->cols);
+    return tt_alloc(elements, sizeof **out, x->name, out);
+}
+
 static tt_status allocate(tt_matrix *x, const char *name)
 {
-    int64_t padded = (x->count + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS, elements;
-    if (__builtin_mul_overflow(padded, x->cols, &elements))
-        return tt_fail(TT_ERR_MEMORY, "%s: %lld x %lld elements do not fit in memory", name,
-                       (long long)x->rows, (long long)x->cols);
     TT_TRY(tt_copy_text(name, &x->name));
     TT_TRY(tt_alloc(x->cols, sizeof *x->shift, "column shifts", &x->shift));
-    TT_TRY(tt_alloc(padded, 1, "row marks", &x->valid));
-    return tt_alloc(elements, sizeof *x->data, name, &x->data);
+    TT_TRY(tt_alloc(padded_rows(x), 1, "row marks", &x->valid));
+    return allocate_rows(x, &x->data);
 }
 
 tt_status tt_matrix_new(const tt_comm *comm, const char *name, int64_t rows, int64_t cols, tt_matrix *out)
@@ -110,11 +120,12 @@ static tt_status read_valid(tt_store *store, tt_matrix *x)
     return TT_OK;
 }
 
-/* The first element of a valid row that float32 cannot hold is an error; other rows become zeros. */
-static tt_status check_rows_f32(const tt_matrix *x)
+/* Rows [begin, begin + n): the first element of a valid row that float32 cannot hold is an error; other rows
+ * become zeros. */
+static tt_status check_rows_f32(const tt_matrix *x, int64_t begin, int64_t n, float *rows)
 {
-    for (int64_t i = 0; i < x->count; i++) {
-        float *row = x->data + i * x->cols;
+    for (int64_t i = begin; i < begin + n; i++) {
+        float *row = rows + (i - begin) * x->cols;
         if (!x->valid[i]) {
             memset(row, 0, (size_t)x->cols * sizeof *row);
             continue;
@@ -178,122 +189,157 @@ static void choose_shift(const tt_matrix *x, const double *sums)
     }
 }
 
-static tt_status wide_rows(tt_store *store, const char *dataset, const tt_matrix *x, double *block)
+/* Find the shifts of a type wider than float32 in a first pass over the file. Collective. */
+static tt_status find_shifts(tt_matrix_file *f)
 {
-    for (int64_t i = 0; i < x->count; i += TT_BLOCK_ROWS) {
-        int64_t n = block_rows(x, i);
-        TT_TRY(tt_store_read(store, dataset, x->first + i, n, TT_F64, block));
-        for (int64_t r = 0; r < n; r++) {
-            if (!x->valid[i + r]) continue;
-            float *to = x->data + (i + r) * x->cols;
-            for (int64_t j = 0; j < x->cols; j++) to[j] = (float)(block[r * x->cols + j] - x->shift[j]);
-        }
-    }
-    return TT_OK;
-}
-
-/* Rows of a type wider than float32, in two passes over the file so that no double copy is held. */
-static tt_status read_wide(tt_store *store, const char *dataset, tt_matrix *x)
-{
+    tt_matrix *x = &f->x;
     double *block = NULL, *sums = NULL;
     tt_blocksum *sum = NULL;
     tt_status s = tt_alloc(TT_BLOCK_ROWS * x->cols, sizeof *block, "a block of rows", &block);
     if (s == TT_OK) s = tt_alloc(2 * x->cols, sizeof *sums, "column sums", &sums);
     if (s == TT_OK) s = tt_blocksum_new(2 * x->cols, x->first / TT_BLOCK_ROWS, &sum);
-    if (s == TT_OK) s = wide_sums(store, dataset, x, block, sum);
+    if (s == TT_OK) s = wide_sums(f->store, f->dataset, x, block, sum);
     s = tt_agree(x->comm, s);
     if (s == TT_OK) s = tt_blocksum_finish(sum, x->comm, TT_OK, sums);
-    if (s == TT_OK) {
-        choose_shift(x, sums);
-        s = tt_agree(x->comm, wide_rows(store, dataset, x, block));
-    }
+    if (s == TT_OK) choose_shift(x, sums);
     tt_blocksum_free(sum);
     free(sums);
     free(block);
     return s;
 }
 
-static tt_status read_narrow(tt_store *store, const char *dataset, const tt_matrix *x)
+/* Through a block of doubles, so that no double copy of all rows is held. */
+static tt_status read_wide(const tt_matrix_file *f, int64_t begin, int64_t n, float *out)
 {
-    tt_status s = tt_store_read(store, dataset, x->first, x->count, TT_F32, x->data);
-    if (s == TT_OK) s = check_rows_f32(x);
-    return tt_agree(x->comm, s);
-}
-
-static tt_status read_matrix(const tt_comm *comm, tt_store *store, const char *spec, const char *dataset,
-                             tt_matrix *out)
-{
-    tt_column column;
-    int64_t cols = 0;
-    TT_TRY(matrix_shape(store, dataset, &column, &cols));
-    TT_TRY(tt_matrix_new(comm, spec, column.dims[0], cols, out));
-    tt_status s = read_valid(store, out);
-    if (s == TT_OK)
-        s = column.type == TT_F16 || column.type == TT_F32 || column.type == TT_U8
-                ? read_narrow(store, dataset, out)
-                : read_wide(store, dataset, out);
-    if (s != TT_OK) tt_matrix_free(out);
+    const tt_matrix *x = &f->x;
+    double *block;
+    TT_TRY(tt_alloc(TT_BLOCK_ROWS * x->cols, sizeof *block, "a block of rows", &block));
+    tt_status s = TT_OK;
+    memset(out, 0, (size_t)(n * x->cols) * sizeof *out);
+    for (int64_t i = begin; s == TT_OK && i < begin + n; i += TT_BLOCK_ROWS) {
+        int64_t rows = begin + n - i < TT_BLOCK_ROWS ? begin + n - i : TT_BLOCK_ROWS;
+        s = tt_store_read(f->store, f->dataset, x->first + i, rows, TT_F64, block);
+        for (int64_t r = 0; s == TT_OK && r < rows; r++) {
+            if (!x->valid[i + r]) continue;
+            float *to = out + (i - begin + r) * x->cols;
+            for (int64_t j = 0; j < x->cols; j++) to[j] = (float)(block[r * x->cols + j] - x->shift[j]);
+        }
+    }
+    free(block);
     return s;
 }
 
-/* Only the shape and the marks of the rows. */
-static tt_status read_size(const tt_comm *comm, tt_store *store, const char *spec, const char *dataset,
-                           tt_matrix *out)
+tt_status tt_matrix_file_rows(const tt_matrix_file *f, int64_t begin, int64_t n, float *out)
+{
+    if (f->wide) return read_wide(f, begin, n, out);
+    TT_TRY(tt_store_read(f->store, f->dataset, f->x.first + begin, n, TT_F32, out));
+    return check_rows_f32(&f->x, begin, n, out);
+}
+
+void tt_matrix_file_close(tt_matrix_file *f)
+{
+    tt_matrix_free(&f->x);
+    tt_store_close(f->store);
+    free(f->dataset);
+    *f = (tt_matrix_file){0};
+}
+
+/* Shape and marks of the rows; room for them is left to who reads them. */
+static tt_status read_shape(const tt_comm *comm, const char *spec, tt_matrix_file *f)
 {
     tt_column column;
     int64_t cols = 0;
-    TT_TRY(matrix_shape(store, dataset, &column, &cols));
-    TT_TRY(tt_matrix_new(comm, spec, column.dims[0], 0, out));
-    out->cols = cols;
-    return read_valid(store, out);
+    TT_TRY(matrix_shape(f->store, f->dataset, &column, &cols));
+    f->wide = column.type != TT_F16 && column.type != TT_F32 && column.type != TT_U8;
+    TT_TRY(tt_matrix_new(comm, spec, column.dims[0], 0, &f->x));
+    f->x.cols = cols;
+    return read_valid(f->store, &f->x);
 }
 
-static tt_status read_by(const tt_comm *comm, const char *spec, const char *default_dataset,
-                         tt_status (*read)(const tt_comm *, tt_store *, const char *, const char *,
-                                           tt_matrix *),
-                         tt_matrix *out)
+/* Open `spec` as far as its shape and marks. Collective. */
+static tt_status open_shape(const tt_comm *comm, const char *spec, const char *default_dataset,
+                            tt_matrix_file *f)
 {
-    *out = (tt_matrix){0};
-    char *file = NULL, *dataset = NULL, *name = NULL;
-    tt_store *store = NULL;
-    tt_status s = tt_store_split(spec, default_dataset, &file, &dataset);
-    if (s == TT_OK) s = tt_format(&name, "%s:%s", file, dataset);
+    *f = (tt_matrix_file){0};
+    char *file = NULL, *name = NULL;
+    tt_status s = tt_store_split(spec, default_dataset, &file, &f->dataset);
+    if (s == TT_OK) s = tt_format(&name, "%s:%s", file, f->dataset);
     s = tt_agree(comm, s);
-    if (s == TT_OK) s = tt_store_open(comm, file, &store);
-    if (s == TT_OK) s = read(comm, store, name, dataset, out);
-    tt_store_close(store);
+    if (s == TT_OK) s = tt_store_open(comm, file, &f->store);
+    if (s == TT_OK) s = read_shape(comm, name, f);
     free(name);
-    free(dataset);
     free(file);
+    if (s != TT_OK) tt_matrix_file_close(f);
     return s;
+}
+
+/* The shifts of columns, zeros unless the type is wide. Collective. */
+static tt_status add_shifts(tt_matrix_file *f)
+{
+    double *shift = NULL;
+    TT_TRY(tt_agree(f->x.comm, tt_alloc(f->x.cols, sizeof *shift, "column shifts", &shift)));
+    free(f->x.shift);
+    f->x.shift = shift;
+    return f->wide ? find_shifts(f) : TT_OK;
+}
+
+tt_status tt_matrix_file_open(const tt_comm *comm, const char *spec, const char *default_dataset,
+                              tt_matrix_file *out)
+{
+    TT_TRY(open_shape(comm, spec, default_dataset, out));
+    free(out->x.data);
+    out->x.data = NULL;
+    tt_status s = add_shifts(out);
+    if (s != TT_OK) tt_matrix_file_close(out);
+    return s;
+}
+
+static tt_status read_all(tt_matrix_file *f)
+{
+    float *data = NULL;
+    TT_TRY(tt_agree(f->x.comm, allocate_rows(&f->x, &data)));
+    f->x.data = data;
+    return tt_agree(f->x.comm, tt_matrix_file_rows(f, 0, f->x.count, data));
 }
 
 tt_status tt_matrix_read(const tt_comm *comm, const char *spec, const char *default_dataset, tt_matrix *out)
 {
-    return read_by(comm, spec, default_dataset, read_matrix, out);
+    tt_matrix_file f;
+    *out = (tt_matrix){0};
+    tt_status s = tt_matrix_file_open(comm, spec, default_dataset, &f);
+    if (s == TT_OK) s = read_all(&f);
+    if (s == TT_OK) {
+        *out = f.x;
+        f.x = (tt_matrix){0};
+    }
+    tt_matrix_file_close(&f);
+    return s;
 }
 
 tt_status tt_matrix_size(const tt_comm *comm, const char *spec, const char *default_dataset, int64_t *rows,
                          int64_t *cols, int64_t *n_valid)
 {
-    tt_matrix x;
-    tt_status s = read_by(comm, spec, default_dataset, read_size, &x);
-    *rows = x.rows;
-    *cols = x.cols;
-    *n_valid = x.n_valid;
-    tt_matrix_free(&x);
+    tt_matrix_file f;
+    tt_status s = open_shape(comm, spec, default_dataset, &f);
+    *rows = f.x.rows;
+    *cols = f.x.cols;
+    *n_valid = f.x.n_valid;
+    tt_matrix_file_close(&f);
     return s;
 }
 
 /* What one pass over the rows adds up: values, or squares about the mean. */
-static tt_status column_pass(const tt_matrix *x, const double *about, tt_blocksum *sum)
+static tt_status column_pass(const tt_matrix *x, const tt_matrix_file *file, float *room, const double *about,
+                             tt_blocksum *sum)
 {
     for (int64_t i = 0; i < x->count; i += TT_BLOCK_ROWS) {
+        const float *rows = file ? room : x->data + i * x->cols;
         double *partial = tt_blocksum_next(sum);
         if (!partial) return TT_ERR_MEMORY;
+        if (file) TT_TRY(tt_matrix_file_rows(file, i, block_rows(x, i), room));
         for (int64_t r = i; r < i + block_rows(x, i); r++) {
             if (!x->valid[r]) continue;
-            const float *row = x->data + r * x->cols;
+            const float *row = rows + (r - i) * x->cols;
             if (!about)
                 for (int64_t j = 0; j < x->cols; j++) partial[j] += (double)row[j];
             else
@@ -305,22 +351,40 @@ static tt_status column_pass(const tt_matrix *x, const double *about, tt_blocksu
     return TT_OK;
 }
 
-tt_status tt_matrix_moments(const tt_matrix *x, double *mean, double *deviation)
+/* Of the valid rows of x, which lie in memory, or in `file` if that is not NULL. Collective. */
+static tt_status moments(const tt_matrix *x, const tt_matrix_file *file, double *mean, double *deviation)
 {
     tt_blocksum *sum = NULL;
+    float *room = NULL;
     tt_status s = tt_blocksum_new(x->cols, x->first / TT_BLOCK_ROWS, &sum);
-    if (s == TT_OK) s = column_pass(x, NULL, sum);
+    if (s == TT_OK && file) s = tt_alloc(TT_BLOCK_ROWS * x->cols, sizeof *room, "a block of rows", &room);
+    if (s == TT_OK) s = column_pass(x, file, room, NULL, sum);
     s = tt_agree(x->comm, s);
     if (s == TT_OK) s = tt_blocksum_finish(sum, x->comm, TT_OK, mean);
     double n = x->n_valid > 0 ? (double)x->n_valid : 1.0;
     if (s == TT_OK) {
         for (int64_t j = 0; j < x->cols; j++) mean[j] /= n;
-        s = tt_blocksum_finish(sum, x->comm, column_pass(x, mean, sum), deviation);
+        s = tt_blocksum_finish(sum, x->comm, column_pass(x, file, room, mean, sum), deviation);
     }
     for (int64_t j = 0; s == TT_OK && j < x->cols; j++) {
         deviation[j] = sqrt(deviation[j] / n);
         mean[j] += x->shift[j];
     }
     tt_blocksum_free(sum);
+    free(room);
     return s;
+}
+
+tt_status tt_matrix_moments(const tt_matrix *x, double *mean, double *deviation)
+{
+    return moments(x, NULL, mean, deviation);
+}
+
+tt_status tt_matrix_file_moments(const tt_matrix_file *file, const unsigned char *use, int64_t n,
+                                 double *mean, double *deviation)
+{
+    tt_matrix rows = file->x; /* a view: the same file, other rows marked */
+    rows.valid = (unsigned char *)use;
+    rows.n_valid = n;
+    return moments(&rows, file, mean, deviation);
 }

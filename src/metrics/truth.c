@@ -3,6 +3,7 @@
 #include "tutti/corpus.h"
 #include "tutti/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,10 +91,9 @@ static tt_status label_rows(tt_store *manifest, const char *dataset, int64_t wid
 
 /* Collective. */
 static tt_status truth_of(const tt_comm *comm, tt_store *manifest, const char *rows_file, const char *column,
-                          int32_t **label, int64_t *rows)
+                          tt_classes *out)
 {
-    char **labels = NULL, dataset[64];
-    int n_labels = 0;
+    char dataset[64];
     int64_t tracks = 0, count = 0, *track = NULL;
     tt_column text = {0};
     bool found = false;
@@ -105,32 +105,47 @@ static tt_status truth_of(const tt_comm *comm, tt_store *manifest, const char *r
                     dataset);
     s = tt_agree(comm, s);
     if (s == TT_OK) s = tt_manifest_tracks(manifest, &tracks);
-    if (s == TT_OK) s = tt_manifest_labels(comm, manifest, column, &labels, &n_labels);
-    if (s == TT_OK) s = read_tracks(comm, rows_file, tracks, rows, &count, &track);
+    if (s == TT_OK) s = tt_manifest_labels(comm, manifest, column, &out->name, &out->n);
+    if (s == TT_OK) s = read_tracks(comm, rows_file, tracks, &out->rows, &count, &track);
     if (s == TT_OK) {
         s = span_of(rows_file, tracks, count, track, &span);
         if (s == TT_OK)
-            s = label_rows(manifest, dataset, text.text_bytes, span, labels, n_labels, count, track, label);
+            s = label_rows(manifest, dataset, text.text_bytes, span, out->name, out->n, count, track,
+                           &out->label);
         s = tt_agree(comm, s);
     }
     free(track);
-    free(labels);
+    return s;
+}
+
+tt_status tt_classes_from_manifest(const tt_comm *comm, const char *manifest, const char *rows_file,
+                                   const char *column, tt_classes *out)
+{
+    tt_store *store;
+    *out = (tt_classes){0};
+    TT_TRY(tt_store_open(comm, manifest, &store));
+    tt_status s = truth_of(comm, store, rows_file, column, out);
+    tt_store_close(store);
+    if (s != TT_OK) tt_classes_free(out);
+    return s;
+}
+
+/* The labels alone. */
+static tt_status keep_labels(tt_status s, tt_classes *classes, int32_t **label, int64_t *rows)
+{
+    *label = classes->label;
+    *rows = classes->rows;
+    classes->label = NULL;
+    tt_classes_free(classes);
     return s;
 }
 
 tt_status tt_truth_from_manifest(const tt_comm *comm, const char *manifest, const char *rows_file,
                                  const char *column, int32_t **label, int64_t *rows)
 {
-    tt_store *store;
-    *label = NULL;
-    TT_TRY(tt_store_open(comm, manifest, &store));
-    tt_status s = truth_of(comm, store, rows_file, column, label, rows);
-    tt_store_close(store);
-    if (s != TT_OK) {
-        free(*label);
-        *label = NULL;
-    }
-    return s;
+    tt_classes classes;
+    return keep_labels(tt_classes_from_manifest(comm, manifest, rows_file, column, &classes), &classes, label,
+                       rows);
 }
 
 /* ---- from a plain dataset: keys of `width` bytes that memcmp() sorts ---- */
@@ -224,25 +239,45 @@ static int64_t find_key(const unsigned char *key, const unsigned char *distinct,
     return low;
 }
 
+/* Distinct keys as texts, pointers and texts in one block: text as it is, integers in decimal. */
+static tt_status name_keys(const unsigned char *key, int n, size_t width, tt_type type, char ***names)
+{
+    size_t bytes = type == TT_TEXT ? width + 1 : 24;
+    char *block;
+    TT_TRY(tt_alloc(n, sizeof(char *) + bytes, "names of labels", &block));
+    *names = (char **)(void *)block;
+    for (int i = 0; i < n; i++) {
+        char *name = block + (size_t)n * sizeof(char *) + (size_t)i * bytes;
+        (*names)[i] = name;
+        uint64_t value = 0;
+        for (int b = 0; type != TT_TEXT && b < 8; b++) value = value << 8 | key[8 * i + b];
+        if (type == TT_TEXT)
+            memcpy(name, key + (size_t)i * width, width);
+        else
+            snprintf(name, bytes, "%llu", (unsigned long long)value);
+    }
+    return TT_OK;
+}
+
 /* Collective. */
-static tt_status code_keys(const tt_comm *comm, int64_t count, size_t width, const unsigned char *key,
-                           const unsigned char *known, int32_t *label)
+static tt_status code_keys(const tt_comm *comm, int64_t count, size_t width, tt_type type,
+                           const unsigned char *key, const unsigned char *known, tt_classes *out)
 {
     unsigned char *distinct = NULL;
     int64_t n = 0;
-    int codes;
     TT_TRY(tt_agree(comm, tt_alloc(count, width, "distinct labels", &distinct)));
     for (int64_t i = 0; i < count; i++)
         if (known[i]) memcpy(distinct + (size_t)n++ * width, key + (size_t)i * width, width);
     tt_status s = share_distinct(comm, width, &distinct, &n);
-    if (s == TT_OK) s = tt_int(n, "distinct labels", &codes);
+    if (s == TT_OK) s = tt_int(n, "distinct labels", &out->n);
+    if (s == TT_OK) s = name_keys(distinct, out->n, width, type, &out->name);
     for (int64_t i = 0; s == TT_OK && i < count; i++) {
-        label[i] = -1;
+        out->label[i] = -1;
         if (!known[i]) continue;
-        label[i] = (int32_t)find_key(key + (size_t)i * width, distinct, n, width);
+        out->label[i] = (int32_t)find_key(key + (size_t)i * width, distinct, n, width);
     }
     free(distinct);
-    return s;
+    return tt_agree(comm, s);
 }
 
 /* Shape of a dataset of labels. */
@@ -262,41 +297,43 @@ static tt_status labels_shape(tt_store *store, const char *dataset, tt_column *c
 }
 
 /* Collective. */
-static tt_status truth_in(const tt_comm *comm, tt_store *store, const char *dataset, int32_t **label,
-                          int64_t *rows)
+static tt_status truth_in(const tt_comm *comm, tt_store *store, const char *dataset, tt_classes *out)
 {
     tt_column column;
     unsigned char *key = NULL, *known = NULL;
     TT_TRY(tt_agree(comm, labels_shape(store, dataset, &column)));
-    *rows = column.dims[0];
+    out->rows = column.dims[0];
     size_t width = column.type == TT_TEXT ? (size_t)column.text_bytes : sizeof(int64_t);
-    tt_range mine = tt_partition(*rows, TT_BLOCK_ROWS, comm->size, comm->rank);
+    tt_range mine = tt_partition(out->rows, TT_BLOCK_ROWS, comm->size, comm->rank);
     int64_t count = mine.end - mine.begin;
     tt_status s = tt_alloc(count, width, "labels", &key);
     if (s == TT_OK) s = tt_alloc(count, 1, "labels", &known);
-    if (s == TT_OK) s = tt_alloc(count, sizeof **label, "labels", label);
+    if (s == TT_OK) s = tt_alloc(count, sizeof *out->label, "labels", &out->label);
     if (s == TT_OK) s = read_keys(store, dataset, &column, mine.begin, count, width, key, known);
     s = tt_agree(comm, s);
-    if (s == TT_OK) s = code_keys(comm, count, width, key, known, *label);
+    if (s == TT_OK) s = code_keys(comm, count, width, column.type, key, known, out);
     free(known);
     free(key);
     return s;
 }
 
-tt_status tt_truth_from_dataset(const tt_comm *comm, const char *spec, int32_t **label, int64_t *rows)
+tt_status tt_classes_from_dataset(const tt_comm *comm, const char *spec, tt_classes *out)
 {
     char *file = NULL, *dataset = NULL;
     tt_store *store = NULL;
-    *label = NULL;
+    *out = (tt_classes){0};
     tt_status s = tt_agree(comm, tt_store_split(spec, "/y", &file, &dataset));
     if (s == TT_OK) s = tt_store_open(comm, file, &store);
-    if (s == TT_OK) s = truth_in(comm, store, dataset, label, rows);
+    if (s == TT_OK) s = truth_in(comm, store, dataset, out);
     tt_store_close(store);
     free(dataset);
     free(file);
-    if (s != TT_OK) {
-        free(*label);
-        *label = NULL;
-    }
+    if (s != TT_OK) tt_classes_free(out);
     return s;
+}
+
+tt_status tt_truth_from_dataset(const tt_comm *comm, const char *spec, int32_t **label, int64_t *rows)
+{
+    tt_classes classes;
+    return keep_labels(tt_classes_from_dataset(comm, spec, &classes), &classes, label, rows);
 }

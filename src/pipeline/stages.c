@@ -100,15 +100,37 @@ static tt_status run_fuse(const run_context *run, const tt_provenance *p)
     return tt_fuse(run->comm, &run->config->fuse, p, &inputs, run->path[FILE_HYBRID]);
 }
 
+/* Genres of the clips, where the model is conditioned on them; *use is NULL otherwise. Collective. */
+static tt_status read_classes(const run_context *run, tt_classes *classes, const tt_classes **use)
+{
+    *classes = (tt_classes){0};
+    *use = NULL;
+    if (strcmp(run->config->model.condition, "none") == 0) return TT_OK;
+    *use = classes;
+    return tt_classes_from_manifest(run->comm, run->path[FILE_MANIFEST], run->path[FILE_HYBRID],
+                                    run->config->model.condition, classes);
+}
+
 static tt_status run_train(const run_context *run, const tt_provenance *p)
 {
-    return tt_train(run->comm, &run->config->model, &run->config->train, p, run->path[FILE_HYBRID],
-                    run->path[FILE_MODEL]);
+    tt_classes classes;
+    const tt_classes *use;
+    TT_TRY(read_classes(run, &classes, &use));
+    tt_status s = tt_train(run->comm, &run->config->model, &run->config->train, p, run->path[FILE_HYBRID],
+                           use, run->path[FILE_MODEL]);
+    tt_classes_free(&classes);
+    return s;
 }
 
 static tt_status run_encode(const run_context *run, const tt_provenance *p)
 {
-    return tt_encode(run->comm, p, run->path[FILE_MODEL], run->path[FILE_HYBRID], run->path[FILE_LATENTS]);
+    tt_classes classes;
+    const tt_classes *use;
+    TT_TRY(read_classes(run, &classes, &use));
+    tt_status s =
+        tt_encode(run->comm, p, run->path[FILE_MODEL], run->path[FILE_HYBRID], use, run->path[FILE_LATENTS]);
+    tt_classes_free(&classes);
+    return s;
 }
 
 /* The baseline has as many dimensions as the latent space. */
@@ -277,8 +299,8 @@ const stage stages[] = {
     {"extract", 1, FILE_FEATURES, {FILE_MANIFEST}, "audio.,features.", false, false, run_extract},
     {"lyrics", 1, FILE_LYRICS, {FILE_MANIFEST}, "lyrics.", false, true, run_lyrics},
     {"fuse", 2, FILE_HYBRID, {FILE_FEATURES, FILE_LYRICS, FILE_MANIFEST}, "fuse.", false, false, run_fuse},
-    {"train", 1, FILE_MODEL, {FILE_HYBRID}, TT_TRAIN_SETTINGS, false, true, run_train},
-    {"encode", 1, FILE_LATENTS, {FILE_MODEL, FILE_HYBRID}, "-", false, false, run_encode},
+    {"train", 1, FILE_MODEL, {FILE_HYBRID, FILE_MANIFEST}, TT_TRAIN_SETTINGS, false, true, run_train},
+    {"encode", 1, FILE_LATENTS, {FILE_MODEL, FILE_HYBRID, FILE_MANIFEST}, "-", false, false, run_encode},
     {"pca", 1, FILE_PCA, {FILE_HYBRID}, "model.latent_dim", false, false, run_pca},
     {"cluster",
      1,

@@ -110,6 +110,7 @@ tt_status tt_checkpoint_write(tt_training *t)
     char *path = NULL, *old = NULL;
     tt_store *store = NULL;
     tt_phase(&t->phases, "checkpoint");
+    tt_feed_settle(&t->feed);
     tt_status s = checkpoint_path(t, "", &path);
     if (s == TT_OK) s = checkpoint_path(t, older, &old);
     s = tt_agree(t->comm, s);

@@ -9,10 +9,14 @@
 
 void tt_samples_free(tt_samples *samples)
 {
-    tt_matrix_free(&samples->x);
+    if (samples->file.store)
+        tt_matrix_file_close(&samples->file);
+    else
+        tt_matrix_free(&samples->x);
     free(samples->track);
     free(samples->train);
     free(samples->held);
+    free(samples->condition);
     *samples = (tt_samples){0};
 }
 
@@ -63,10 +67,46 @@ static tt_status read_beside(const tt_comm *comm, tt_store *store, tt_samples *s
     return TT_OK;
 }
 
-tt_status tt_samples_read(const tt_comm *comm, const char *input, tt_samples *out)
+/* The rows, or the file that they stay in. Collective. */
+static tt_status read_matrix(const tt_comm *comm, const char *input, int64_t memory, tt_samples *out)
+{
+    int64_t rows, cols, valid, bytes;
+    bool fits = memory == 0;
+    if (!fits) {
+        TT_TRY(tt_matrix_size(comm, input, "/x", &rows, &cols, &valid));
+        fits = !__builtin_mul_overflow(rows, cols * (int64_t)sizeof(float), &bytes) && bytes <= memory;
+    }
+    if (fits) return tt_matrix_read(comm, input, "/x", &out->x);
+    TT_TRY(tt_matrix_file_open(comm, input, "/x", &out->file));
+    out->x = out->file.x;
+    return TT_OK;
+}
+
+tt_status tt_samples_block(const tt_samples *s, int64_t begin, float *room, tt_matrix *view)
+{
+    const tt_matrix *x = &s->x;
+    *view = *x;
+    view->first += begin;
+    view->count = x->count - begin < TT_BLOCK_ROWS ? x->count - begin : TT_BLOCK_ROWS;
+    view->valid += begin;
+    view->data = x->data ? x->data + begin * x->cols : room;
+    return x->data ? TT_OK : tt_matrix_file_rows(&s->file, begin, view->count, room);
+}
+
+tt_status tt_samples_moments(const tt_samples *s, unsigned char *use, int64_t n, double *mean,
+                             double *deviation)
+{
+    if (!s->x.data) return tt_matrix_file_moments(&s->file, use, n, mean, deviation);
+    tt_matrix rows = s->x; /* a view: the same data, other rows marked */
+    rows.valid = use;
+    rows.n_valid = n;
+    return tt_matrix_moments(&rows, mean, deviation);
+}
+
+tt_status tt_samples_read(const tt_comm *comm, const char *input, int64_t memory, tt_samples *out)
 {
     *out = (tt_samples){0};
-    TT_TRY(tt_matrix_read(comm, input, "/x", &out->x));
+    TT_TRY(read_matrix(comm, input, memory, out));
     char *file = NULL, *dataset = NULL;
     tt_store *store = NULL;
     tt_status s = tt_store_split(input, "/x", &file, &dataset);
@@ -81,6 +121,37 @@ tt_status tt_samples_read(const tt_comm *comm, const char *input, tt_samples *ou
     memcpy(out->train, out->x.valid, (size_t)out->x.count);
     out->n_train = out->x.n_valid;
     return TT_OK;
+}
+
+static int place_of(const char *name, char *const *names, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(name, names[i]) == 0) return i;
+    return -1;
+}
+
+/* Classes to places among the names, then rows. */
+static tt_status condition_rows(tt_samples *s, const tt_classes *classes, char *const *names, int n)
+{
+    int *place = NULL;
+    tt_status status = tt_alloc(classes->n, sizeof *place, "classes", &place);
+    if (status == TT_OK)
+        status = tt_alloc(s->x.count, sizeof *s->condition, "classes of rows", &s->condition);
+    for (int i = 0; status == TT_OK && i < classes->n; i++) place[i] = place_of(classes->name[i], names, n);
+    for (int64_t i = 0; status == TT_OK && i < s->x.count; i++)
+        s->condition[i] = classes->label[i] < 0 ? -1 : place[classes->label[i]];
+    free(place);
+    s->classes = n;
+    return status;
+}
+
+tt_status tt_samples_condition(tt_samples *s, const tt_classes *classes, char *const *names, int n)
+{
+    if (classes->rows != s->x.rows)
+        return tt_fail(TT_ERR_INPUT,
+                       "there are %lld labels, but %s has %lld rows: they must be of the same rows",
+                       (long long)classes->rows, s->x.name, (long long)s->x.rows);
+    return tt_agree(s->x.comm, condition_rows(s, classes, names, n));
 }
 
 void tt_samples_split(tt_samples *s, uint64_t seed, double share)

@@ -10,9 +10,7 @@
 typedef struct encoding {
     const tt_comm *comm;
     tt_samples samples;
-    tt_vae vae;
-    tt_scaling scaling;
-    float *params;
+    tt_model model;
     float *mu, *logvar; /* [samples.x.count, latent] */
     tt_phases phases;
 } encoding;
@@ -21,37 +19,39 @@ static void free_encoding(encoding *e)
 {
     free(e->mu);
     free(e->logvar);
-    free(e->params);
-    tt_scaling_free(&e->scaling);
-    tt_vae_free(&e->vae);
+    tt_model_free(&e->model);
     tt_samples_free(&e->samples);
 }
 
-static tt_status read_inputs(encoding *e, const char *model, const char *input)
+static tt_status read_inputs(encoding *e, const char *model, const char *input, const tt_classes *classes)
 {
-    TT_TRY(tt_model_read(e->comm, model, &e->vae, &e->scaling, &e->params));
-    TT_TRY(tt_samples_read(e->comm, input, &e->samples));
+    TT_TRY(tt_model_read(e->comm, model, &e->model));
+    TT_TRY(tt_samples_read(e->comm, input, 1, &e->samples));
+    if (classes && e->model.classes > 0)
+        TT_TRY(tt_samples_condition(&e->samples, classes, e->model.name, e->model.classes));
     const tt_matrix *x = &e->samples.x;
-    if (x->cols != e->vae.input)
+    if (x->cols != e->model.vae.input)
         return tt_fail(TT_ERR_INPUT, "%s has %lld columns; %s was trained on %lld", x->name,
-                       (long long)x->cols, model, (long long)e->vae.input);
-    tt_status s = tt_alloc(x->count * e->vae.latent, sizeof *e->mu, "means", &e->mu);
-    if (s == TT_OK) s = tt_alloc(x->count * e->vae.latent, sizeof *e->logvar, "log-variances", &e->logvar);
+                       (long long)x->cols, model, (long long)e->model.vae.input);
+    tt_status s = tt_alloc(x->count * e->model.vae.latent, sizeof *e->mu, "means", &e->mu);
+    if (s == TT_OK)
+        s = tt_alloc(x->count * e->model.vae.latent, sizeof *e->logvar, "log-variances", &e->logvar);
     return tt_agree(e->comm, s);
 }
 
-/* A whole block, padded with zeros; rows that are not valid keep latents of zero. */
-static tt_status encode_block(encoding *e, int64_t begin, tt_vae_work *work, float *x)
+/* A block of rows, read and scaled, padded with zeros; rows that are not valid keep latents of zero. */
+static tt_status encode_block(encoding *e, int64_t begin, tt_vae_work *work, float *room, float *x)
 {
-    const tt_matrix *m = &e->samples.x;
-    int64_t n = e->vae.latent, rows = m->count - begin < TT_BLOCK_ROWS ? m->count - begin : TT_BLOCK_ROWS;
-    memset(x, 0, (size_t)(TT_BLOCK_ROWS * m->cols) * sizeof *x);
-    for (int64_t r = 0; r < rows; r++)
-        if (m->valid[begin + r]) tt_scaling_apply(&e->scaling, m, begin + r, x + r * m->cols);
+    tt_matrix m;
+    int64_t n = e->model.vae.latent;
+    TT_TRY(tt_samples_block(&e->samples, begin, room, &m));
+    memset(x, 0, (size_t)(TT_BLOCK_ROWS * m.cols) * sizeof *x);
+    for (int64_t r = 0; r < m.count; r++)
+        if (m.valid[r]) tt_scaling_apply(&e->model.scaling, &m, r, x + r * m.cols);
     TT_TRY(tt_vae_encode(x, work));
     const float *latent = work->latent;
-    for (int64_t r = 0; r < rows; r++) {
-        if (!m->valid[begin + r]) continue;
+    for (int64_t r = 0; r < m.count; r++) {
+        if (!m.valid[r]) continue;
         memcpy(e->mu + (begin + r) * n, latent + r * 2 * n, (size_t)n * sizeof *e->mu);
         memcpy(e->logvar + (begin + r) * n, latent + r * 2 * n + n, (size_t)n * sizeof *e->logvar);
     }
@@ -62,18 +62,20 @@ static tt_status encode_local(encoding *e)
 {
     const tt_matrix *m = &e->samples.x;
     tt_vae_work work = {0};
-    float *x = NULL;
+    float *x = NULL, *room = NULL;
     tt_progress progress;
-    tt_status s = tt_vae_work_new(&e->vae, 1, TT_BLOCK_ROWS, false, &work);
-    if (s == TT_OK) s = tt_vae_weights(&work, e->params);
+    tt_status s = tt_vae_work_new(&e->model.vae, 1, TT_BLOCK_ROWS, false, &work);
+    if (s == TT_OK) s = tt_vae_weights(&work, e->model.params);
     if (s == TT_OK) s = tt_alloc(TT_BLOCK_ROWS * m->cols, sizeof *x, "a block of rows", &x);
+    if (s == TT_OK) s = tt_alloc(TT_BLOCK_ROWS * m->cols, sizeof *room, "a block of rows", &room);
     tt_progress_start(&progress, "encode", "rows", m->count, m->rows);
     for (int64_t i = 0; s == TT_OK && i < m->count; i += TT_BLOCK_ROWS) {
-        s = encode_block(e, i, &work, x);
+        s = encode_block(e, i, &work, room, x);
         tt_progress_add(&progress, m->count - i < TT_BLOCK_ROWS ? m->count - i : TT_BLOCK_ROWS);
         if (s == TT_OK) s = tt_stop_status();
     }
     tt_progress_end(&progress);
+    free(room);
     free(x);
     tt_vae_work_free(&work);
     return s;
@@ -82,7 +84,7 @@ static tt_status encode_local(encoding *e)
 static tt_status create(const encoding *e, const tt_provenance *provenance, const char *output,
                         tt_store **out)
 {
-    int64_t rows = e->samples.x.rows, tracks = e->samples.tracks, n = e->vae.latent;
+    int64_t rows = e->samples.x.rows, tracks = e->samples.tracks, n = e->model.vae.latent;
     const tt_column columns[] = {
         {.name = "/mu", .type = TT_F32, .n_dims = 2, .dims = {rows, n}},
         {.name = "/logvar", .type = TT_F32, .n_dims = 2, .dims = {rows, n}},
@@ -113,8 +115,8 @@ static tt_status write_latents(encoding *e, const tt_provenance *provenance, con
     int64_t *clips = NULL;
     tt_store *store = NULL;
     tt_phase(&e->phases, "tracks");
-    tt_status s = tt_track_means(&e->samples.x, e->samples.track, e->samples.tracks, e->vae.latent, e->mu,
-                                 &track_mu, &clips);
+    tt_status s = tt_track_means(&e->samples.x, e->samples.track, e->samples.tracks, e->model.vae.latent,
+                                 e->mu, &track_mu, &clips);
     tt_phase(&e->phases, "write");
     if (s == TT_OK) s = create(e, provenance, output, &store);
     if (s == TT_OK) {
@@ -128,17 +130,17 @@ static tt_status write_latents(encoding *e, const tt_provenance *provenance, con
 }
 
 tt_status tt_encode(const tt_comm *comm, const tt_provenance *provenance, const char *model,
-                    const char *input, const char *output)
+                    const char *input, const tt_classes *classes, const char *output)
 {
     encoding e = {.comm = comm};
     tt_phase(&e.phases, "read");
-    tt_status s = read_inputs(&e, model, input);
+    tt_status s = read_inputs(&e, model, input, classes);
     tt_phase(&e.phases, "encode");
     if (s == TT_OK) s = tt_agree(comm, encode_local(&e));
     if (s == TT_OK) s = write_latents(&e, provenance, output);
     if (s == TT_OK)
         tt_info("encode: %lld rows (%lld valid) in %lld dimensions", (long long)e.samples.x.rows,
-                (long long)e.samples.x.n_valid, (long long)e.vae.latent);
+                (long long)e.samples.x.n_valid, (long long)e.model.vae.latent);
     free_encoding(&e);
     return s;
 }

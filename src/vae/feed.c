@@ -3,6 +3,7 @@
 #include "tutti/memory.h"
 #include "tutti/random.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +46,7 @@ static void plan_lanes(tt_feed *f, int64_t batch_size, bool reproducible)
 static void plan_window(tt_feed *f)
 {
     const tt_matrix *x = &f->samples->x;
-    int64_t share = ceil_div(f->samples->n_train, x->comm->size);
+    int64_t share = ceil_div(f->samples->n_train, x->comm->size * tt_pools_count(f->pools));
     int64_t per_step = ceil_div(f->lanes, x->comm->size) * f->lane_rows;
     int64_t rows = min_i64(share, window_bytes / (x->cols * (int64_t)sizeof(float)));
     f->window = max_i64(min_i64(rows / per_step, f->steps), 1);
@@ -56,34 +57,43 @@ static tt_status allocate(tt_feed *f)
     const tt_samples *s = f->samples;
     int64_t held = f->window * f->n_lanes * f->lane_rows;
     for (int64_t i = 0; i < s->x.count; i++) f->n_local += s->train[i];
-    TT_TRY(tt_alloc(f->n_local, sizeof *f->local, "training rows", &f->local));
+    TT_TRY(tt_alloc(tt_pools_count(f->pools) + 1, sizeof *f->start, "the order of an epoch", &f->start));
     TT_TRY(tt_alloc(f->n_local, sizeof *f->order, "the order of an epoch", &f->order));
     TT_TRY(tt_alloc(held, sizeof *f->ids, "rows of a batch", &f->ids));
-    TT_TRY(tt_alloc(held * s->x.cols, sizeof *f->rows, "rows of a batch", &f->rows));
-    int64_t n = 0;
-    for (int64_t i = 0; i < s->x.count; i++)
-        if (s->train[i]) f->local[n++] = i;
-    return TT_OK;
+    if (s->condition) TT_TRY(tt_alloc(held, sizeof *f->conditions, "rows of a batch", &f->conditions));
+    return tt_alloc(held * s->x.cols, sizeof *f->rows, "rows of a batch", &f->rows);
 }
 
-tt_status tt_feed_new(const tt_samples *samples, const tt_scaling *scaling, uint64_t seed, int64_t batch_size,
-                      bool reproducible, tt_feed *out)
+int64_t tt_feed_memory(const tt_train_params *settings)
+{
+    return (int64_t)ceil(settings->memory * (1 << 20));
+}
+
+tt_status tt_feed_new(const tt_samples *samples, const tt_scaling *scaling, uint64_t seed,
+                      const tt_train_params *settings, tt_feed *out)
 {
     *out = (tt_feed){.samples = samples, .scaling = scaling, .seed = seed, .epoch = -1};
-    plan_lanes(out, batch_size, reproducible);
+    TT_TRY(tt_agree(samples->x.comm,
+                    tt_pools_new(samples, seed, settings->epochs, tt_feed_memory(settings), &out->pools)));
+    plan_lanes(out, settings->batch_size, settings->reproducible);
     plan_window(out);
-    TT_TRY(tt_agree(samples->x.comm, allocate(out)));
-    out->before = tt_prefix_i64(samples->x.comm, out->n_local);
-    return TT_OK;
+    return tt_agree(samples->x.comm, allocate(out));
 }
 
 void tt_feed_free(tt_feed *feed)
 {
-    free(feed->local);
+    tt_pools_free(feed->pools);
+    free(feed->start);
     free(feed->order);
     free(feed->rows);
     free(feed->ids);
+    free(feed->conditions);
     *feed = (tt_feed){0};
+}
+
+void tt_feed_settle(const tt_feed *feed)
+{
+    tt_pools_settle(feed->pools);
 }
 
 tt_range tt_feed_batch(const tt_feed *feed, int64_t step)
@@ -107,16 +117,59 @@ static int by_position(const void *a, const void *b)
     return (p->position > q->position) - (p->position < q->position);
 }
 
-static void order_epoch(tt_feed *f, int64_t epoch)
+/* Training rows that a local block has. */
+static int64_t count_block(const tt_feed *f, int64_t begin)
 {
-    tt_stream s = {f->seed, TT_FOR_SHUFFLE, (uint64_t)epoch};
-    for (int64_t i = 0; i < f->n_local; i++) {
-        uint64_t to = tt_random_permute(s, (uint64_t)(f->before + i), (uint64_t)f->samples->n_train);
-        f->order[i] = (tt_feed_place){(int64_t)to, f->local[i]};
+    int64_t n = 0, end = min_i64(begin + TT_BLOCK_ROWS, f->samples->x.count);
+    for (int64_t i = begin; i < end; i++) n += f->samples->train[i];
+    return n;
+}
+
+/* Training rows of each pool: on the ranks before this one, and over all. Collective. */
+static tt_status count_pools(const tt_feed *f, int64_t epoch, int64_t *before, int64_t *total)
+{
+    const tt_matrix *x = &f->samples->x;
+    int n;
+    TT_TRY(tt_int(tt_pools_count(f->pools), "pools of rows", &n));
+    for (int64_t i = 0; i < x->count; i += TT_BLOCK_ROWS)
+        total[tt_pools_of(f->pools, epoch, (x->first + i) / TT_BLOCK_ROWS)] += count_block(f, i);
+    MPI_Exscan(total, before, n, MPI_INT64_T, MPI_SUM, x->comm->mpi);
+    if (x->comm->rank == 0) memset(before, 0, (size_t)n * sizeof *before);
+    MPI_Allreduce(MPI_IN_PLACE, total, n, MPI_INT64_T, MPI_SUM, x->comm->mpi);
+    return TT_OK;
+}
+
+/* Positions of a local block's training rows; `from` counts those of its pool. */
+static void place_block(tt_feed *f, tt_stream s, int64_t start, int64_t total, int64_t begin, int64_t *from,
+                        tt_feed_place **to)
+{
+    int64_t end = min_i64(begin + TT_BLOCK_ROWS, f->samples->x.count);
+    for (int64_t i = begin; i < end; i++)
+        if (f->samples->train[i])
+            *(*to)++ = (tt_feed_place){
+                start + (int64_t)tt_random_permute(s, (uint64_t)(*from)++, (uint64_t)total), i};
+}
+
+/* Collective. */
+static tt_status order_epoch(tt_feed *f, int64_t epoch)
+{
+    const tt_matrix *x = &f->samples->x;
+    int64_t n = tt_pools_count(f->pools), *before = NULL;
+    tt_feed_place *to = f->order;
+    TT_TRY(tt_agree(x->comm, tt_alloc(2 * n, sizeof *before, "the order of an epoch", &before)));
+    int64_t *total = before + n;
+    tt_status s = count_pools(f, epoch, before, total);
+    for (int64_t p = 0; s == TT_OK && p < n; p++) f->start[p + 1] = f->start[p] + total[p];
+    for (int64_t i = 0; s == TT_OK && i < x->count; i += TT_BLOCK_ROWS) {
+        int64_t p = tt_pools_of(f->pools, epoch, (x->first + i) / TT_BLOCK_ROWS);
+        tt_stream stream = {f->seed, TT_FOR_SHUFFLE, (uint64_t)p << 32 | (uint64_t)epoch};
+        place_block(f, stream, f->start[p], total[p], i, &before[p], &to);
     }
+    free(before);
     qsort(f->order, (size_t)f->n_local, sizeof *f->order, by_position);
     f->epoch = epoch;
     f->window_steps = 0;
+    return s;
 }
 
 /* First place in the order at or after `position`. */
@@ -136,7 +189,7 @@ static int64_t find(const tt_feed *f, int64_t position)
 /* Where a row on its way belongs; its values follow. */
 typedef struct parcel {
     int64_t slot; /* (step in the window * lanes + lane) * lane_rows + row in the lane */
-    int64_t id;
+    int64_t id, condition;
 } parcel;
 
 static size_t parcel_bytes(const tt_feed *f)
@@ -155,12 +208,19 @@ static int rank_of(const tt_feed *f, int64_t slot)
     return tt_owner(f->lanes, 1, f->samples->x.comm->size, slot / f->lane_rows % f->lanes);
 }
 
+/* Pool of a position, at or after pool `from`. */
+static int64_t pool_at(const tt_feed *f, int64_t position, int64_t from)
+{
+    while (position >= f->start[from + 1]) from++;
+    return from;
+}
+
 /* Pack the rows of places [begin, end) by destination; count[r] gets the bytes for rank r. */
 static tt_status pack(const tt_feed *f, int64_t begin, int64_t end, int64_t *count, char **out)
 {
     const tt_matrix *x = &f->samples->x;
     size_t bytes = parcel_bytes(f);
-    int64_t *at = NULL;
+    int64_t *at = NULL, pool = 0;
     TT_TRY(tt_alloc(end - begin, bytes, "rows on their way", out));
     TT_TRY(tt_alloc(x->comm->size + 1, sizeof *at, "rows on their way", &at));
     for (int64_t i = begin; i < end; i++)
@@ -171,10 +231,14 @@ static tt_status pack(const tt_feed *f, int64_t begin, int64_t end, int64_t *cou
     }
     for (int64_t i = begin; i < end; i++) {
         int64_t row = f->order[i].row;
-        parcel head = {slot_of(f, f->order[i].position), x->first + row};
+        int64_t condition = f->samples->condition ? f->samples->condition[row] : -1;
+        parcel head = {slot_of(f, f->order[i].position), x->first + row, condition};
         int64_t *to = &at[rank_of(f, head.slot)];
+        pool = pool_at(f, f->order[i].position, pool);
         memcpy(*out + *to, &head, sizeof head);
-        tt_scaling_apply(f->scaling, x, row, (float *)(void *)(*out + *to + sizeof head));
+        tt_scaling_row(f->scaling, x->shift,
+                       tt_pools_row(f->pools, f->epoch * tt_pools_count(f->pools) + pool, row),
+                       (float *)(void *)(*out + *to + sizeof head));
         *to += (int64_t)bytes;
     }
     free(at);
@@ -191,8 +255,17 @@ static void unpack(tt_feed *f, const char *arrived, int64_t bytes)
         int64_t step = head.slot / (f->lanes * f->lane_rows), in_step = head.slot % (f->lanes * f->lane_rows);
         int64_t to = (step * f->n_lanes - f->first_lane) * f->lane_rows + in_step;
         f->ids[to] = head.id;
+        if (f->conditions) f->conditions[to] = (int32_t)head.condition;
         memcpy(f->rows + to * cols, arrived + at + sizeof head, (size_t)cols * sizeof *f->rows);
     }
+}
+
+/* Have the pools of positions [begin, end). */
+static tt_status need_pools(tt_feed *f, tt_range rows)
+{
+    int64_t n = tt_pools_count(f->pools), first = pool_at(f, rows.begin, 0);
+    int64_t last = pool_at(f, rows.end - 1, first);
+    return tt_pools_need(f->pools, f->epoch * n + first, f->epoch * n + last);
 }
 
 /* Fetch the window that begins with `step`. Collective. */
@@ -201,11 +274,11 @@ static tt_status fetch(tt_feed *f, int64_t step)
     const tt_comm *comm = f->samples->x.comm;
     f->window_first = step;
     f->window_steps = min_i64(f->window, f->steps - step);
-    int64_t begin = find(f, tt_feed_batch(f, step).begin);
-    int64_t end = find(f, tt_feed_batch(f, step + f->window_steps - 1).end);
-    int64_t *count = NULL, total = 0;
+    tt_range rows = {tt_feed_batch(f, step).begin, tt_feed_batch(f, step + f->window_steps - 1).end};
+    int64_t begin = find(f, rows.begin), end = find(f, rows.end), *count = NULL, total = 0;
     char *packed = NULL, *arrived = NULL;
-    tt_status s = tt_alloc(2 * comm->size, sizeof *count, "rows on their way", &count);
+    tt_status s = need_pools(f, rows);
+    if (s == TT_OK) s = tt_alloc(2 * comm->size, sizeof *count, "rows on their way", &count);
     if (s == TT_OK) s = pack(f, begin, end, count, &packed);
     s = tt_agree(comm, s);
     if (s == TT_OK) s = tt_exchange(comm, packed, count, &arrived, count + comm->size);
@@ -221,7 +294,7 @@ static tt_status fetch(tt_feed *f, int64_t step)
 
 tt_status tt_feed_step(tt_feed *feed, int64_t epoch, int64_t step)
 {
-    if (feed->epoch != epoch) order_epoch(feed, epoch);
+    if (feed->epoch != epoch) TT_TRY(order_epoch(feed, epoch));
     if (step >= feed->window_first && step < feed->window_first + feed->window_steps) return TT_OK;
     return fetch(feed, step);
 }
@@ -233,5 +306,6 @@ tt_lane tt_feed_lane(const tt_feed *feed, int64_t step, int64_t lane)
     int64_t at = ((step - feed->window_first) * feed->n_lanes + lane) * feed->lane_rows;
     return (tt_lane){.used = max_i64(min_i64(used, feed->lane_rows), 0),
                      .rows = feed->rows + at * feed->samples->x.cols,
-                     .id = feed->ids + at};
+                     .id = feed->ids + at,
+                     .condition = feed->conditions ? feed->conditions + at : NULL};
 }

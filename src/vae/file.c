@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const class_path = "/condition/name";
+
 enum { BLOCKS = 3, INPUTS = 3, NAME_BYTES = TT_TENSOR_NAME + 32 };
 
 static const char *const block_path[BLOCKS] = {"/param", "/optimizer/first", "/optimizer/second"};
@@ -38,14 +40,23 @@ static void add_plain(layout *l, const char *name, tt_type type, int64_t rows, i
         (tt_column){.name = name, .type = type, .n_dims = 1, .dims = {rows}, .text_bytes = text_bytes};
 }
 
+static int64_t longest_name(const tt_classes *classes)
+{
+    size_t longest = 1;
+    for (int i = 0; i < classes->n; i++)
+        if (strlen(classes->name[i]) > longest) longest = strlen(classes->name[i]);
+    return (int64_t)longest;
+}
+
 static tt_status lay_out(const tt_training *t, int64_t config_bytes, layout *l)
 {
     const tt_params *p = &t->vae.params;
-    TT_TRY(tt_alloc(BLOCKS * p->n + INPUTS + 2, sizeof *l->column, "columns of a model", &l->column));
+    TT_TRY(tt_alloc(BLOCKS * p->n + INPUTS + 3, sizeof *l->column, "columns of a model", &l->column));
     TT_TRY(tt_alloc(BLOCKS * p->n, sizeof *l->name, "columns of a model", &l->name));
     add_plain(l, "/config", TT_TEXT, 1, config_bytes);
     add_plain(l, "/optimizer/step", TT_I64, 1, 0);
     for (int i = 0; i < INPUTS; i++) add_plain(l, input_path[i], TT_F64, t->vae.input, 0);
+    if (t->classes) add_plain(l, class_path, TT_TEXT, t->classes->n, longest_name(t->classes));
     for (int i = 0; i < BLOCKS * p->n; i++) {
         const tt_tensor *tensor = &p->tensor[i % p->n];
         tensor_path(l->name[i], i / p->n, tensor);
@@ -111,6 +122,18 @@ static tt_status write_history(const tt_training *t, tt_store *store)
     return s;
 }
 
+static tt_status write_classes(const tt_training *t, tt_store *store)
+{
+    int64_t width = longest_name(t->classes);
+    char *text;
+    TT_TRY(tt_alloc(t->classes->n, (size_t)width, "names of classes", &text));
+    for (int i = 0; i < t->classes->n; i++)
+        memcpy(text + i * width, t->classes->name[i], strlen(t->classes->name[i]));
+    tt_status s = tt_store_write(store, class_path, 0, t->classes->n, text);
+    free(text);
+    return s;
+}
+
 static tt_status write_once(const tt_training *t, tt_store *store)
 {
     char *config;
@@ -121,7 +144,7 @@ static tt_status write_once(const tt_training *t, tt_store *store)
     const double *input[INPUTS] = {t->scaling.mean, t->scaling.scale, t->scaling.limit};
     for (int i = 0; s == TT_OK && i < INPUTS; i++)
         s = tt_store_write(store, input_path[i], 0, t->vae.input, input[i]);
-    return s;
+    return s == TT_OK && t->classes ? write_classes(t, store) : s;
 }
 
 tt_status tt_model_publish(tt_training *t, tt_store *store)
@@ -178,37 +201,76 @@ static tt_status read_values(tt_store *store, const tt_vae *vae, const tt_scalin
     return TT_OK;
 }
 
-static tt_status read_model(const tt_comm *comm, tt_store *store, tt_vae *vae, tt_scaling *scaling,
-                            float **params)
+/* Names of the classes as pointers and texts in one block. */
+static tt_status read_names(tt_store *store, const tt_column *column, tt_model *model)
+{
+    int64_t width = column->text_bytes, n = column->dims[0];
+    char *text = NULL, *block = NULL;
+    TT_TRY(tt_int(n, "classes of a model", &model->classes));
+    tt_status s = tt_alloc(n, (size_t)width, "names of classes", &text);
+    if (s == TT_OK) s = tt_alloc(n, sizeof(char *) + (size_t)width + 1, "names of classes", &block);
+    if (s == TT_OK) {
+        model->name = (char **)(void *)block;
+        s = tt_store_read(store, class_path, 0, n, TT_TEXT, text);
+    }
+    for (int64_t i = 0; s == TT_OK && i < n; i++) {
+        model->name[i] = block + n * (int64_t)sizeof(char *) + i * (width + 1);
+        memcpy(model->name[i], text + i * width, (size_t)width);
+    }
+    free(text);
+    return s;
+}
+
+/* Collective. */
+static tt_status read_classes(const tt_comm *comm, tt_store *store, tt_model *model)
+{
+    tt_column column;
+    bool found;
+    TT_TRY(tt_store_column(store, class_path, &column, &found));
+    if (!found) return TT_OK;
+    if (column.type != TT_TEXT || column.n_dims != 1 || column.dims[0] < 1)
+        return tt_fail(TT_ERR_INPUT, "%s: %s is not a list of names", tt_store_path(store), class_path);
+    return tt_agree(comm, read_names(store, &column, model));
+}
+
+static tt_status read_model(const tt_comm *comm, tt_store *store, tt_model *m)
 {
     char *config = NULL;
     tt_status s = read_config(comm, store, &config);
-    if (s == TT_OK) s = tt_agree(comm, tt_vae_parse(tt_store_path(store), config, vae));
+    if (s == TT_OK) s = tt_agree(comm, tt_vae_parse(tt_store_path(store), config, &m->vae));
     free(config);
     TT_TRY(s);
+    const tt_vae *vae = &m->vae;
     for (int i = 0; i < INPUTS; i++) TT_TRY(check_shape(store, input_path[i], 1, &vae->input));
     for (int i = 0; i < vae->params.n; i++) {
         char path[NAME_BYTES];
         tensor_path(path, 0, &vae->params.tensor[i]);
         TT_TRY(check_shape(store, path, vae->params.tensor[i].n_dims, vae->params.tensor[i].dims));
     }
-    s = tt_scaling_new(vae->input, scaling);
-    if (s == TT_OK) s = tt_params_block(&vae->params, "parameters", params);
+    TT_TRY(read_classes(comm, store, m));
+    s = tt_scaling_new(vae->input, &m->scaling);
+    if (s == TT_OK) s = tt_params_block(&vae->params, "parameters", &m->params);
     TT_TRY(tt_agree(comm, s));
-    TT_TRY(tt_agree(comm, comm->rank == 0 ? read_values(store, vae, scaling, *params) : TT_OK));
-    TT_TRY(tt_broadcast(comm, scaling->mean, INPUTS * vae->input * (int64_t)sizeof(double), 0));
-    return tt_broadcast(comm, *params, vae->params.size * (int64_t)sizeof(float), 0);
+    TT_TRY(tt_agree(comm, comm->rank == 0 ? read_values(store, vae, &m->scaling, m->params) : TT_OK));
+    TT_TRY(tt_broadcast(comm, m->scaling.mean, INPUTS * vae->input * (int64_t)sizeof(double), 0));
+    return tt_broadcast(comm, m->params, vae->params.size * (int64_t)sizeof(float), 0);
 }
 
-tt_status tt_model_read(const tt_comm *comm, const char *path, tt_vae *vae, tt_scaling *scaling,
-                        float **params)
+void tt_model_free(tt_model *model)
 {
-    *vae = (tt_vae){0};
-    *scaling = (tt_scaling){0};
-    *params = NULL;
+    tt_vae_free(&model->vae);
+    tt_scaling_free(&model->scaling);
+    free(model->params);
+    free(model->name);
+    *model = (tt_model){0};
+}
+
+tt_status tt_model_read(const tt_comm *comm, const char *path, tt_model *out)
+{
+    *out = (tt_model){0};
     tt_store *store = NULL;
     tt_status s = tt_store_open(comm, path, &store);
-    if (s == TT_OK) s = read_model(comm, store, vae, scaling, params);
+    if (s == TT_OK) s = read_model(comm, store, out);
     tt_store_close(store);
     return s;
 }

@@ -25,13 +25,12 @@ void tt_scaling_free(tt_scaling *scaling)
     *scaling = (tt_scaling){0};
 }
 
-tt_status tt_scaling_fit(const tt_matrix *x, unsigned char *use, int64_t n, bool scaled, tt_scaling *scaling)
+tt_status tt_scaling_fit(const tt_samples *samples, tt_scaling *scaling)
 {
-    tt_matrix rows = *x; /* a view: the same data, other rows marked */
-    rows.valid = use;
-    rows.n_valid = n;
+    const tt_matrix *x = &samples->x;
+    bool scaled = samples->scaled;
     double *deviation = scaling->scale;
-    TT_TRY(tt_matrix_moments(&rows, scaling->mean, deviation));
+    TT_TRY(tt_samples_moments(samples, samples->train, samples->n_train, scaling->mean, deviation));
     for (int64_t j = 0; j < x->cols; j++) {
         bool constant = deviation[j] <= constant_below * fabs(scaling->mean[j] - x->shift[j]);
         double d = constant ? 1.0 : deviation[j];
@@ -53,7 +52,12 @@ TT_KERNEL static void scale_row(int64_t n, const float *restrict row, const doub
     }
 }
 
+void tt_scaling_row(const tt_scaling *scaling, const double *shift, const float *row, float *out)
+{
+    scale_row(scaling->cols, row, shift, scaling->mean, scaling->scale, scaling->limit, out);
+}
+
 void tt_scaling_apply(const tt_scaling *scaling, const tt_matrix *x, int64_t i, float *out)
 {
-    scale_row(x->cols, x->data + i * x->cols, x->shift, scaling->mean, scaling->scale, scaling->limit, out);
+    tt_scaling_row(scaling, x->shift, x->data + i * x->cols, out);
 }

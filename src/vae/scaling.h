@@ -2,7 +2,7 @@
 #ifndef TUTTI_VAE_SCALING_H
 #define TUTTI_VAE_SCALING_H
 
-#include "tutti/matrix.h"
+#include "vae/data.h"
 
 /** x' = (x - mean) / scale, then clipped to [-limit, limit], per column. */
 typedef struct tt_scaling {
@@ -13,13 +13,15 @@ typedef struct tt_scaling {
 tt_status tt_scaling_new(int64_t cols, tt_scaling *out);
 void tt_scaling_free(tt_scaling *scaling);
 
-/** Fit to the rows of x that `use` marks (n of them over all ranks): mean and standard deviation, 1 where a
- * column is constant, clipped at ten deviations so that no outlier steers the training alone. Columns that
- * are `scaled` already (a fused matrix, whose columns carry weights on purpose) keep mean 0 and scale 1, and
- * get the limit alone. Collective. */
-tt_status tt_scaling_fit(const tt_matrix *x, unsigned char *use, int64_t n, bool scaled, tt_scaling *scaling);
+/** Fit to the rows that train: mean and standard deviation, 1 where a column is constant, clipped at ten
+ * deviations so that no outlier steers the training alone. Columns that are scaled already (a fused matrix,
+ * whose columns carry weights on purpose) keep mean 0 and scale 1, and get the limit alone. Collective. */
+tt_status tt_scaling_fit(const tt_samples *samples, tt_scaling *scaling);
 
-/** Scale local row i of x into out [cols]. Not collective. */
+/** Scale a row [cols] of a matrix with these shifts into out [cols]. Not collective. */
+void tt_scaling_row(const tt_scaling *scaling, const double *shift, const float *row, float *out);
+
+/** Scale row i of x, data[i], into out [cols]. Not collective. */
 void tt_scaling_apply(const tt_scaling *scaling, const tt_matrix *x, int64_t i, float *out);
 
 #endif

@@ -33,13 +33,14 @@ static tt_status add_chunk(const tt_training *t, tt_vae_work *work, const float 
 
 /* A block's marked rows in chunks of one shape. */
 static tt_status add_block(const tt_training *t, const unsigned char *mask, int64_t begin, tt_vae_work *work,
-                      float *x, double *sum)
+                           float *room, float *x, double *sum)
 {
-    const tt_matrix *m = &t->samples.x;
-    int64_t used = 0, end = begin + TT_BLOCK_ROWS < m->count ? begin + TT_BLOCK_ROWS : m->count;
-    for (int64_t i = begin; i < end; i++) {
-        if (!mask[i]) continue;
-        tt_scaling_apply(&t->scaling, m, i, x + used++ * m->cols);
+    tt_matrix m;
+    int64_t used = 0;
+    TT_TRY(tt_samples_block(&t->samples, begin, room, &m));
+    for (int64_t i = 0; i < m.count; i++) {
+        if (!mask[begin + i]) continue;
+        tt_scaling_apply(&t->scaling, &m, i, x + used++ * m.cols);
         if (used < CHUNK_ROWS) continue;
         TT_TRY(add_chunk(t, work, x, used, sum));
         used = 0;
@@ -50,19 +51,22 @@ static tt_status add_block(const tt_training *t, const unsigned char *mask, int6
 static tt_status add_rows(const tt_training *t, const unsigned char *mask, tt_blocksum *sum)
 {
     tt_vae_work work = {0};
-    float *x = NULL;
+    float *x = NULL, *room = NULL;
     tt_status s = tt_vae_work_new(&t->vae, 1, CHUNK_ROWS, false, &work);
     if (s == TT_OK) s = tt_vae_weights(&work, t->params);
     if (s == TT_OK) s = tt_alloc(CHUNK_ROWS * t->vae.input, sizeof *x, "rows to score", &x);
+    if (s == TT_OK && !t->samples.x.data)
+        s = tt_alloc(TT_BLOCK_ROWS * t->vae.input, sizeof *room, "a block of rows", &room);
     for (int64_t i = 0; s == TT_OK && i < t->samples.x.count; i += TT_BLOCK_ROWS) {
         double *partial = tt_blocksum_next(sum);
         if (!partial) {
             s = TT_ERR_MEMORY;
             break;
         }
-        s = add_block(t, mask, i, &work, x, partial);
+        s = add_block(t, mask, i, &work, room, x, partial);
         tt_blocksum_commit(sum);
     }
+    free(room);
     free(x);
     tt_vae_work_free(&work);
     return s;
@@ -83,6 +87,7 @@ tt_status tt_training_score(const tt_training *t, const unsigned char *mask, tt_
     int64_t m = SUM_LATENT + 2 * t->vae.latent;
     double *total = NULL;
     tt_blocksum *sum = NULL;
+    tt_feed_settle(&t->feed);
     tt_status s = tt_alloc(m, sizeof *total, "scores", &total);
     if (s == TT_OK) s = tt_blocksum_new(m, t->samples.x.first / TT_BLOCK_ROWS, &sum);
     if (s == TT_OK) s = add_rows(t, mask, sum);

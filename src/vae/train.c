@@ -15,6 +15,8 @@ static tt_status check_model(const tt_model_params *m)
 {
     if (strcmp(m->kind, "fc") != 0)
         return tt_fail(TT_ERR_CONFIG, "model.kind is \"%s\"; this version trains \"fc\"", m->kind);
+    if (strcmp(m->condition, "none") != 0)
+        return tt_fail(TT_ERR_CONFIG, "model.condition is \"%s\"; this version has \"none\"", m->condition);
     if (m->latent_dim < 1)
         return tt_fail(TT_ERR_CONFIG, "model.latent_dim is %d; at least 1 is needed", m->latent_dim);
     if (m->n_hidden < 0 || m->n_hidden > TT_HIDDEN_MAX)
@@ -27,19 +29,31 @@ static tt_status check_model(const tt_model_params *m)
     return TT_OK;
 }
 
+/* Give the rows their classes, and say what is odd about them. Collective. */
+static tt_status take_classes(tt_training *t)
+{
+    const tt_classes *c = t->classes;
+    if (c->n == 0)
+        return tt_fail(TT_ERR_INPUT, "model.condition is genre, but no row of %s has a known class",
+                       t->samples.x.name);
+    if (c->n == 1 && t->comm->rank == 0)
+        tt_warn("all known classes are \"%s\": a condition on it tells the model nothing", c->name[0]);
+    return tt_samples_condition(&t->samples, c, c->name, c->n);
+}
+
 /* Read the rows, choose those to train on, learn their scale. Collective. */
 static tt_status prepare_data(tt_training *t, const char *input)
 {
-    TT_TRY(tt_samples_read(t->comm, input, &t->samples));
+    TT_TRY(tt_samples_read(t->comm, input, tt_feed_memory(t->settings), &t->samples));
     const tt_matrix *x = &t->samples.x;
     if (x->n_valid == 0)
         return tt_fail(TT_ERR_INPUT, "%s: none of %lld rows is valid; there is nothing to train on", x->name,
                        (long long)x->rows);
+    if (t->classes) TT_TRY(take_classes(t));
     tt_samples_split(&t->samples, t->provenance->seed, t->settings->validation);
     TT_TRY(tt_agree(t->comm, tt_scaling_new(x->cols, &t->scaling)));
-    TT_TRY(tt_scaling_fit(x, t->samples.train, t->samples.n_train, t->samples.scaled, &t->scaling));
-    return tt_feed_new(&t->samples, &t->scaling, t->provenance->seed, t->settings->batch_size,
-                       t->settings->reproducible, &t->feed);
+    TT_TRY(tt_scaling_fit(&t->samples, &t->scaling));
+    return tt_feed_new(&t->samples, &t->scaling, t->provenance->seed, t->settings, &t->feed);
 }
 
 static tt_status build_local(tt_training *t, const tt_model_params *m)
@@ -225,16 +239,20 @@ static void say_start(const tt_training *t, bool resumed)
             (long long)s->n_train, (long long)s->x.cols, (long long)s->n_held,
             s->has_tracks ? "track" : "row", (long long)(s->x.rows - s->x.n_valid),
             (long long)t->vae.params.size, (long long)t->feed.steps);
+    if (!s->x.data)
+        tt_info("train: the rows stay in the file, read in %lld pools an epoch",
+                (long long)tt_pools_count(t->feed.pools));
     if (resumed)
         tt_info("train: going on from the checkpoint at epoch %lld, step %lld", (long long)t->epoch + 1,
                 (long long)t->step + 1);
 }
 
 tt_status tt_training_new(const tt_comm *comm, const tt_model_params *model, const tt_train_params *settings,
-                          const tt_provenance *provenance, const char *input, const char *output,
-                          tt_training *out)
+                          const tt_provenance *provenance, const char *input, const tt_classes *classes,
+                          const char *output, tt_training *out)
 {
     *out = (tt_training){.comm = comm, .settings = settings, .provenance = provenance, .output = output};
+    if (strcmp(model->condition, "none") != 0) out->classes = classes;
     TT_TRY(check_model(model));
     TT_TRY(tt_training_check(settings));
     bool resumed;
@@ -254,6 +272,7 @@ static tt_status train(tt_training *t)
     tt_store *store = NULL;
     TT_TRY(tt_model_create(t, &store));
     tt_status s = run_epochs(t);
+    tt_feed_settle(&t->feed);
     if (s == TT_OK) take_best(t);
     if (s == TT_OK) s = say_result(t);
     if (s != TT_OK) {
@@ -266,10 +285,11 @@ static tt_status train(tt_training *t)
 }
 
 tt_status tt_train(const tt_comm *comm, const tt_model_params *model, const tt_train_params *settings,
-                   const tt_provenance *provenance, const char *input, const char *output)
+                   const tt_provenance *provenance, const char *input, const tt_classes *classes,
+                   const char *output)
 {
     tt_training t;
-    tt_status s = tt_training_new(comm, model, settings, provenance, input, output, &t);
+    tt_status s = tt_training_new(comm, model, settings, provenance, input, classes, output, &t);
     if (s == TT_OK) s = train(&t);
     tt_training_free(&t);
     return s;

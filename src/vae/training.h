@@ -26,6 +26,7 @@ typedef struct tt_training {
     const tt_comm *comm;
     const tt_train_params *settings;
     const tt_provenance *provenance;
+    const tt_classes *classes; /**< of the rows, NULL unless the model is conditioned */
     const char *output;
     tt_samples samples;
     tt_scaling scaling;
@@ -55,8 +56,8 @@ typedef struct tt_training {
 /** Check the settings, read the rows, and be where the first step or a checkpoint is. Collective. Free with
  *  tt_training_free(), also on failure. */
 tt_status tt_training_new(const tt_comm *comm, const tt_model_params *model, const tt_train_params *settings,
-                          const tt_provenance *provenance, const char *input, const char *output,
-                          tt_training *out);
+                          const tt_provenance *provenance, const char *input, const tt_classes *classes,
+                          const char *output, tt_training *out);
 void tt_training_free(tt_training *t);
 
 /** TT_ERR_CONFIG naming the setting of `train:` that cannot be. Not collective. */
@@ -110,8 +111,17 @@ tt_status tt_model_create(const tt_training *t, tt_store **out);
 /** Fill and publish it; frees the store. Collective. */
 tt_status tt_model_publish(tt_training *t, tt_store *store);
 
-/** What encoding needs of a model file; free all three, also on failure. Collective. */
-tt_status tt_model_read(const tt_comm *comm, const char *path, tt_vae *vae, tt_scaling *scaling,
-                        float **params);
+/** What using a model needs of its file. */
+typedef struct tt_model {
+    tt_vae vae;
+    tt_scaling scaling;
+    float *params;
+    int classes; /**< 0 if it is not conditioned */
+    char **name; /**< [classes] of them; one block */
+} tt_model;
+
+/** Read model.h5. Collective. Free with tt_model_free(), also on failure. */
+tt_status tt_model_read(const tt_comm *comm, const char *path, tt_model *out);
+void tt_model_free(tt_model *model);
 
 #endif

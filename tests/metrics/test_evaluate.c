@@ -74,6 +74,15 @@ static void test_truths(void **state)
     }
     free(y);
     free(text);
+    tt_classes classes;
+    assert_ok(tt_classes_from_dataset(&world, spec(path, "/y"), &classes));
+    assert_int_equal(classes.n, 3);
+    assert_string_equal(classes.name[2], "20000000007");
+    tt_classes_free(&classes);
+    assert_ok(tt_classes_from_dataset(&world, spec(path, "/text"), &classes));
+    assert_int_equal(classes.n, 3);
+    assert_string_equal(classes.name[0], "alpha");
+    tt_classes_free(&classes);
     assert_int_equal(tt_truth_from_dataset(&world, spec(path, "/real"), &y, &rows), TT_ERR_INPUT);
     assert_int_equal(tt_truth_from_dataset(&world, spec(path, "/none"), &y, &rows), TT_ERR_INPUT);
 }

@@ -13,7 +13,7 @@ static void train_some(const tt_comm *comm, const tt_train_params *settings, int
     tt_model_params model = small_model();
     tt_training t;
     bool due;
-    assert_ok(tt_training_new(comm, &model, settings, &origin, input, output, &t));
+    assert_ok(tt_training_new(comm, &model, settings, &origin, input, NULL, output, &t));
     for (int64_t i = 0; i < steps; i++) assert_ok(tt_training_advance(&t, &due));
     assert_ok(tt_checkpoint_write(&t));
     tt_training_free(&t);
@@ -68,7 +68,7 @@ static int64_t resumed_at(const tt_train_params *settings, const char *input, co
 {
     tt_model_params model = small_model();
     tt_training t;
-    assert_ok(tt_training_new(&world, &model, settings, &origin, input, output, &t));
+    assert_ok(tt_training_new(&world, &model, settings, &origin, input, NULL, output, &t));
     int64_t at = t.epoch * t.feed.steps + t.step;
     tt_training_free(&t);
     return at;
@@ -137,18 +137,18 @@ static void test_patience(void **state)
     snprintf(whole, sizeof whole, "%s.whole", input);
     snprintf(parts, sizeof parts, "%s.parts", input);
     snprintf(cut, sizeof cut, "%s.cut", input);
-    assert_ok(tt_train(&world, &model, &settings, &origin, input, whole));
+    assert_ok(tt_train(&world, &model, &settings, &origin, input, NULL, whole));
     read_history(whole, "/history/val_loss", loss, &n);
     for (int64_t e = 0; e < n; e++)
         if (loss[e] < best) best = loss[e], at = e + 1;
     assert_true(n < 60);
     assert_int_equal(n, (at > 2 ? at : 2) + 3);
     train_some(&world, &settings, at * 7 + 3, input, parts); /* past the best epoch, of 7 steps */
-    assert_ok(tt_train(&world, &model, &settings, &origin, input, parts));
+    assert_ok(tt_train(&world, &model, &settings, &origin, input, NULL, parts));
     assert_same_model(whole, parts);
     settings.patience = 0; /* the weights after so many epochs are those that were kept */
     settings.epochs = (int)at;
-    assert_ok(tt_train(&world, &model, &settings, &origin, input, cut));
+    assert_ok(tt_train(&world, &model, &settings, &origin, input, NULL, cut));
     read_history(cut, "/history/val_loss", shorter, &m);
     assert_int_equal(m, at);
     assert_same(whole, cut, model_names, 6);
@@ -166,11 +166,11 @@ static void test_divergence(void **state)
     train_some(&world, &settings, 2, input, output);
     settings.learning_rate = 1e30;
     settings.checkpoint_seconds = 0;
-    assert_int_equal(tt_train(&world, &model, &settings, &origin, input, output), TT_ERR_INPUT);
+    assert_int_equal(tt_train(&world, &model, &settings, &origin, input, NULL, output), TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "diverged in epoch "));
     assert_non_null(strstr(tt_message(), "is not finite"));
     tt_training t;
-    assert_ok(tt_training_new(&world, &model, &settings, &origin, input, output, &t));
+    assert_ok(tt_training_new(&world, &model, &settings, &origin, input, NULL, output, &t));
     assert_null(tt_params_non_finite(&t.vae.params, t.params));
     assert_null(tt_params_non_finite(&t.vae.params, t.second));
     assert_true(t.epoch * t.feed.steps + t.step >= 2);

@@ -55,7 +55,8 @@ static void test_not_reproducible(void **state)
     for (int i = 0; i < 2; i++) {
         tt_store *store;
         settings.reproducible = i == 0;
-        assert_ok(tt_train(&world, &model, &settings, &origin, input, beside(input, i ? "loose" : "strict")));
+        assert_ok(
+            tt_train(&world, &model, &settings, &origin, input, NULL, beside(input, i ? "loose" : "strict")));
         assert_ok(tt_store_open(&world, beside(input, i ? "loose" : "strict"), &store));
         assert_ok(tt_store_read(store, "/param/encoder.0.weight", 0, 12, TT_F32, w[i]));
         tt_store_close(store);
@@ -68,15 +69,15 @@ static void test_shapes(void **state)
 {
     (void)state;
     const char *input = make_input("shapes.h5", 40, 0);
-    tt_model_params model = {.kind = "fc", .latent_dim = 1, .n_hidden = 0};
+    tt_model_params model = {.kind = "fc", .latent_dim = 1, .n_hidden = 0, .condition = "none"};
     tt_train_params settings = few_epochs();
     settings.validation = 0;
     settings.batch_size = 100000;
     settings.kl_warmup_epochs = 0;
-    assert_ok(tt_train(&world, &model, &settings, &origin, input, beside(input, "line")));
-    assert_ok(tt_encode(&world, &origin, beside(input, "line"), input, beside(input, "latents")));
+    assert_ok(tt_train(&world, &model, &settings, &origin, input, NULL, beside(input, "line")));
+    assert_ok(tt_encode(&world, &origin, beside(input, "line"), input, NULL, beside(input, "latents")));
     settings.batch_size = 1;
-    assert_ok(tt_train(&world, &model, &settings, &origin, input, beside(input, "single")));
+    assert_ok(tt_train(&world, &model, &settings, &origin, input, NULL, beside(input, "single")));
 }
 
 static void test_refusals(void **state)
@@ -85,11 +86,13 @@ static void test_refusals(void **state)
     const char *input = make_input("refuse.h5", 0, 0);
     tt_model_params model = small_model();
     tt_train_params settings = few_epochs();
-    assert_int_equal(tt_train(&world, &model, &settings, &origin, input, beside(input, "m")), TT_ERR_INPUT);
+    assert_int_equal(tt_train(&world, &model, &settings, &origin, input, NULL, beside(input, "m")),
+                     TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "nothing to train on"));
     model.latent_dim = 0;
-    assert_int_equal(tt_train(&world, &model, &settings, &origin, input, beside(input, "m")), TT_ERR_CONFIG);
-    assert_int_equal(tt_encode(&world, &origin, input, input, beside(input, "l")), TT_ERR_INPUT);
+    assert_int_equal(tt_train(&world, &model, &settings, &origin, input, NULL, beside(input, "m")),
+                     TT_ERR_CONFIG);
+    assert_int_equal(tt_encode(&world, &origin, input, input, NULL, beside(input, "l")), TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "is not a model"));
 }
 

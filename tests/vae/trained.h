@@ -16,7 +16,8 @@ static const tt_provenance origin = {"train", "fingerprint of the test", "", "",
 
 static inline tt_model_params small_model(void)
 {
-    return (tt_model_params){.kind = "fc", .latent_dim = 3, .n_hidden = 1, .hidden_dims = {12}};
+    return (tt_model_params){
+        .kind = "fc", .latent_dim = 3, .n_hidden = 1, .hidden_dims = {12}, .condition = "none"};
 }
 
 static inline tt_train_params few_epochs(void)
@@ -148,8 +149,8 @@ static inline void train_and_encode(const tt_comm *comm, const char *input, void
     char output[2048], latents[2048];
     snprintf(output, sizeof output, "%s.%s.model", input, suffix);
     snprintf(latents, sizeof latents, "%s.%s.latents", input, suffix);
-    assert_ok(tt_train(comm, &model, &settings, &origin, input, output));
-    assert_ok(tt_encode(comm, &origin, output, input, latents));
+    assert_ok(tt_train(comm, &model, &settings, &origin, input, NULL, output));
+    assert_ok(tt_encode(comm, &origin, output, input, NULL, latents));
 }
 
 static inline const char *beside(const char *input, const char *suffix)
