@@ -121,12 +121,17 @@ const float *tt_vae_encode(const tt_vae *vae, const float *block, const float *x
     return forward(vae, block, 0, vae->n_hidden + 1, x, work);
 }
 
+const float *tt_vae_decode(const tt_vae *vae, const float *block, const float *z, tt_vae_work *work)
+{
+    return forward(vae, block, vae->n_hidden + 1, vae->n_layers, z, work);
+}
+
 tt_vae_loss tt_vae_evaluate(const tt_vae *vae, const float *block, int64_t used, const float *x,
                             tt_vae_work *work)
 {
     const float *latent = tt_vae_encode(vae, block, x, work);
     tt_latent_sample(work->rows, vae->latent, latent, NULL, work->z);
-    const float *y = forward(vae, block, vae->n_hidden + 1, vae->n_layers, work->z, work);
+    const float *y = tt_vae_decode(vae, block, work->z, work);
     return (tt_vae_loss){tt_loss_square(work->rows, used, vae->input, x, y, NULL),
                          tt_loss_kl(used, vae->latent, latent)};
 }

@@ -51,6 +51,9 @@ void tt_vae_work_free(tt_vae_work *work);
 /** Means and log-variances of x [work->rows, input] -> [rows, 2 latent], in work. Not collective. */
 const float *tt_vae_encode(const tt_vae *vae, const float *block, const float *x, tt_vae_work *work);
 
+/** What the decoder makes of z [work->rows, latent]: [rows, input], in work. Not collective. */
+const float *tt_vae_decode(const tt_vae *vae, const float *block, const float *z, tt_vae_work *work);
+
 /** Encode and decode the mean, no noise; the reconstruction is left in work. Sums over `used` rows. */
 tt_vae_loss tt_vae_evaluate(const tt_vae *vae, const float *block, int64_t used, const float *x,
                             tt_vae_work *work);
