@@ -2,7 +2,7 @@
 #
 # Libraries are found by pkg-config, or where a variable (as cluster modules set them) names their folder:
 #   MPI_DIR HDF5_DIR FFTW_DIR SCALAPACK_DIR OPENBLAS_DIR SNDFILE_DIR SOXR_DIR ARCHIVE_DIR CYAML_DIR YAML_DIR
-#   JANSSON_DIR XXHASH_DIR RANDOM123_DIR ICU_DIR STEMMER_DIR CLD2_DIR CMOCKA_DIR
+#   JANSSON_DIR XXHASH_DIR RANDOM123_DIR ICU_DIR STEMMER_DIR CLD2_DIR DNNL_DIR CMOCKA_DIR
 # Variables: CC, BUILD (build), PREFIX (/usr/local), ARCH (native; ARCH=x86-64 is portable), RANKS (2), V=1 (show commands).
 
 VERSION := 0.1.0
@@ -34,14 +34,14 @@ LIB_CFLAGS := $(MPI_CFLAGS) $(call cflags,hdf5-openmpi hdf5,HDF5_DIR) $(call cfl
   $(call cflags,openblas,OPENBLAS_DIR) $(call cflags,sndfile,SNDFILE_DIR) $(call cflags,soxr,SOXR_DIR) \
   $(call cflags,libarchive,ARCHIVE_DIR) $(call cflags,libcyaml,CYAML_DIR) $(call cflags,yaml-0.1,YAML_DIR) \
   $(call cflags,jansson,JANSSON_DIR) $(call cflags,libxxhash,XXHASH_DIR) $(call cflags,random123,RANDOM123_DIR) \
-  $(call cflags,icu-uc,ICU_DIR) $(call cflags,,STEMMER_DIR) $(call cflags,,CLD2_DIR)
+  $(call cflags,icu-uc,ICU_DIR) $(call cflags,,STEMMER_DIR) $(call cflags,,CLD2_DIR) $(call cflags,dnnl,DNNL_DIR)
 LIB_LIBS := $(BLAS_RPATH) $(call libs,hdf5-openmpi hdf5,HDF5_DIR,-lhdf5) $(call libs,fftw3f,FFTW_DIR,-lfftw3f) $(call libs,fftw3,FFTW_DIR,-lfftw3) \
   $(call libs,scalapack-openmpi scalapack,SCALAPACK_DIR,-lscalapack) $(call libs,openblas,OPENBLAS_DIR,-lopenblas) \
   $(call libs,sndfile,SNDFILE_DIR,-lsndfile) $(call libs,soxr,SOXR_DIR,-lsoxr) \
   $(call libs,libarchive,ARCHIVE_DIR,-larchive) $(call libs,libcyaml,CYAML_DIR,-lcyaml) \
   $(call libs,yaml-0.1,YAML_DIR,-lyaml) $(call libs,jansson,JANSSON_DIR,-ljansson) \
   $(call libs,icu-uc,ICU_DIR,-licuuc) $(call libs,,STEMMER_DIR,-lstemmer) \
-  $(call libs,,CLD2_DIR,-lcld2) $(MPI_LIBS) -lm
+  $(call libs,,CLD2_DIR,-lcld2) $(call libs,dnnl,DNNL_DIR,-ldnnl) $(MPI_LIBS) -lm
 CMOCKA_LIBS := $(call libs,cmocka,CMOCKA_DIR,-lcmocka)
 CMOCKA_CFLAGS := $(call cflags,cmocka,CMOCKA_DIR)
 

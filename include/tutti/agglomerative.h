@@ -13,7 +13,8 @@ typedef struct tt_agglomerative_params {
     tt_metric metric;          /**< of the rows; TT_WARD takes TT_EUCLIDEAN alone */
     int64_t k;                 /**< clusters to cut the tree into; 0: cut by distance_threshold */
     double distance_threshold; /**< merges of at most this height are kept, as SciPy's fcluster; for k 0 */
-    int64_t presample;      /**< 0: every valid row is a leaf; N: the centroids of N k-means clusters are */
+    int64_t presample;      /**< 0: every valid row is a leaf; N: the centroids of N k-means clusters are, of
+                               which some are equal where fewer than N rows differ */
     int64_t memory_limit;   /**< bytes that the matrix of TT_COMPLETE and TT_AVERAGE may take on one
                                machine; 0: nine tenths of tt_memory_available() */
     const char *checkpoint; /**< path of the file that a stopped run leaves and the next goes on from;

@@ -14,6 +14,10 @@
 #define TT_HAS_WIDE                                                                                          \
     (__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&                             \
      __builtin_cpu_supports("avx512dq"))
+
+/** The same for products of bytes; what is written so needs another way where these are not defined. */
+#define TT_BYTE_KERNEL __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,fma")))
+#define TT_HAS_BYTES   (TT_HAS_WIDE && __builtin_cpu_supports("avx512vnni"))
 #else
 #define TT_KERNEL
 #endif

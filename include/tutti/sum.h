@@ -32,6 +32,11 @@ void *tt_blocksum_room(tt_blocksum *sum);
 /** Take what was formed in tt_blocksum_next() or tt_blocksum_room() as the next block. Not collective. */
 void tt_blocksum_commit(tt_blocksum *sum);
 
+/** As tt_blocksum_commit(), for the sum over the next `blocks` blocks, added up in the same tree by the
+ * caller.
+ *  @param blocks  a power of two that divides the number of the first of them */
+void tt_blocksum_commit_tree(tt_blocksum *sum, int64_t blocks);
+
 /** The sums over all blocks of all ranks into out [m], the same bits on every rank and for every rank
  *  count; zeros if no rank pushed any. `sum` starts again at block `first`. Collective; `status` is this
  * rank's own so far, and the worst of all ranks comes back (out is then undefined). One reduce-scatter and

@@ -52,12 +52,15 @@ typedef struct tt_tokenizer tt_tokenizer;
  *  @return TT_OK, TT_ERR_MEMORY or TT_ERR_INTERNAL (ICU without its data). Free with tt_tokenizer_free(). */
 tt_status tt_tokenizer_new(const tt_lyrics_params *params, const char *stop_list, tt_tokenizer **out);
 
-/** Words of a text, as ICU finds them by the rules of Unicode (UAX 29) after NFKC case folding; the curly
- * apostrophe counts as the straight one, and punctuation within ASCII words parts them unless UAX 29 says
- * otherwise. Text in brackets within a line is a section mark. Stop words and stems go by `language`, a label
- * such as "en", "eng" or "English", "" if unknown. Not collective.
- *  @param[out] out  emptied first; its memory is used again */
-tt_status tt_tokenize(tt_tokenizer *t, const char *language, const char *text, int64_t n, tt_tokens *out);
+/** Words of a piece of a text, which is all of it up to 4 MB: memory does not grow with the longest text.
+ * Words are as ICU finds them by the rules of Unicode (UAX 29) after NFKC case folding; the curly apostrophe
+ * counts as the straight one, and punctuation within ASCII words parts them unless UAX 29 says otherwise.
+ * Text in brackets within a line is a section mark. Stop words and stems go by `language`, a label such as
+ * "en", "eng" or "English", "" if unknown. Not collective.
+ *  @param[in,out] at   byte of the text [bytes] to begin at, 0 first; moved to where the next piece begins
+ *  @param[out]    out  emptied first; its memory is used again */
+tt_status tt_tokenize(tt_tokenizer *t, const char *language, const char *text, int64_t bytes, int64_t *at,
+                      tt_tokens *out);
 
 const tt_token_counts *tt_tokenizer_counts(const tt_tokenizer *t);
 

@@ -11,8 +11,10 @@
 
 static const double seconds_between_checkpoints = 120;
 
-/* Share of the work, as measured: above it scattered rows and the care of bounds cost more than they save. */
-static const double bounds_pay_below = 0.25;
+/* Shares of the rows, as measured: bounds begin when fewer have two centres so near that the next step could
+ * make the farther one the nearer, and end when more than the other share had to be measured in full. Each for
+ * rows in float32 and in bytes. */
+static const double bounds_begin_below[] = {0.7, 0.2}, bounds_end_above[] = {0.6, 0.2};
 
 static int64_t sums_length(const kmeans *m)
 {
@@ -34,28 +36,19 @@ static tt_status allocate_centres(kmeans *m)
     TT_TRY(tt_alloc(m->cols * TILE, sizeof *m->packed, "a tile of rows", &m->packed));
     TT_TRY(tt_alloc(m->panels * m->cols * TILE, sizeof *m->columns, "centroids", &m->columns));
     TT_TRY(tt_alloc(m->panels * TILE, sizeof *m->low, "centroids", &m->low));
-    TT_TRY(tt_alloc(m->k, sizeof *m->path, "centroids", &m->path));
-    return tt_alloc(GROUPS_MAX, sizeof *m->drift, "centroids", &m->drift);
+    TT_TRY(tt_alloc(m->panels * TILE * kmeans_tile_width(m->cols), sizeof *m->rows, "centroids", &m->rows));
+    return tt_alloc(m->k, sizeof *m->path, "centroids", &m->path);
 }
 
 static tt_status allocate_rows(kmeans *m)
 {
-    TT_TRY(tt_alloc(m->points->x->count, sizeof *m->label, "labels", &m->label));
-    TT_TRY(tt_alloc(m->padded, sizeof *m->upper, "bounds", &m->upper));
-    TT_TRY(tt_alloc(m->padded * m->groups, sizeof *m->lower, "bounds", &m->lower));
+    int64_t count = m->points->x->count;
+    TT_TRY(tt_alloc(count, sizeof *m->label, "labels", &m->label));
+    TT_TRY(tt_alloc(count, sizeof *m->bounds.upper, "bounds", &m->bounds.upper));
+    TT_TRY(tt_alloc(count, sizeof *m->bounds.second, "bounds", &m->bounds.second));
+    TT_TRY(tt_alloc(count, sizeof *m->bounds.rest, "bounds", &m->bounds.rest));
+    TT_TRY(tt_alloc(count * KMEANS_LIST, sizeof *m->bounds.list, "bounds", &m->bounds.list));
     return tt_alloc(1, sizeof *m->span, "a span of rows", &m->span);
-}
-
-/* As many groups as bounds of a quarter of the rows' own memory allow, of whole panels. */
-static void choose_groups(kmeans *m)
-{
-    int64_t most = m->cols / 4;
-    if (most < 4) most = 4;
-    if (most > GROUPS_MAX) most = GROUPS_MAX;
-    m->panels = ((int64_t)m->k + TILE - 1) / TILE;
-    m->group_panels = (m->panels + most - 1) / most;
-    m->groups = (int)((m->panels + m->group_panels - 1) / m->group_panels);
-    m->padded = (m->points->x->count + TILE - 1) / TILE * TILE;
 }
 
 /* Per column the power of two q at which all rows' sum is below 2^52 q, as the number that rounds to it. */
@@ -78,9 +71,10 @@ static void choose_grid(kmeans *m)
 tt_status kmeans_init(kmeans *m, const tt_points *points, int k)
 {
     *m = (kmeans){.points = points, .k = k, .cols = points->x->cols, .saved_at = tt_now()};
-    choose_groups(m);
+    m->panels = ((int64_t)k + TILE - 1) / TILE;
     tt_status s = allocate_centres(m);
     if (s == TT_OK) s = allocate_rows(m);
+    if (s == TT_OK) s = kmeans_filter_init(&m->filter, points, m->panels);
     TT_TRY(tt_agree(points->x->comm, s));
     choose_grid(m);
     return TT_OK;
@@ -88,9 +82,11 @@ tt_status kmeans_init(kmeans *m, const tt_points *points, int k)
 
 void kmeans_clear(kmeans *m)
 {
-    void *owned[] = {m->centre, m->next, m->best,  m->weight, m->grid,  m->local, m->sums, m->columns,
-                     m->low,    m->path, m->drift, m->label,  m->upper, m->lower, m->span, m->packed};
+    kmeans_bounds *b = &m->bounds;
+    void *owned[] = {m->centre, m->next, m->best, m->weight, m->grid, m->local, m->sums,   m->columns, m->rows,
+                     m->low,    m->path, m->span, m->packed, m->label, b->upper, b->second, b->rest,   b->list};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
+    kmeans_filter_clear(&m->filter);
     *m = (kmeans){0};
 }
 
@@ -98,9 +94,12 @@ void kmeans_reset(kmeans *m)
 {
     memset(m->local, 0, (size_t)sums_length(m) * sizeof *m->local);
     memset(m->path, 0, (size_t)m->k * sizeof *m->path);
-    memset(m->drift, 0, GROUPS_MAX * sizeof *m->drift);
+    m->drift = 0;
+    m->way = INFINITY;
     for (int64_t i = 0; i < m->points->x->count; i++) m->label[i] = -1;
-    m->bounded = m->fresh = true;
+    m->bounded = false;
+    m->filtered = m->filter.rows != NULL;
+    m->fresh = true;
 }
 
 void kmeans_reduce(kmeans *m)
@@ -111,7 +110,8 @@ void kmeans_reduce(kmeans *m)
     tail[TAIL_SAVE] = comm->rank == 0 && tt_now() - m->saved_at > seconds_between_checkpoints;
     tail[TAIL_WORK] = m->work;
     MPI_Allreduce(m->local, m->sums, (int)sums_length(m), MPI_DOUBLE, MPI_SUM, comm->mpi);
-    m->bounded = m->sums[m->k * (m->cols + 1) + TAIL_WORK] < bounds_pay_below * (double)m->points->x->n_valid;
+    double share = (m->bounded ? bounds_end_above : bounds_begin_below)[m->filtered];
+    m->bounded = m->sums[m->k * (m->cols + 1) + TAIL_WORK] < share * (double)m->points->x->n_valid;
 }
 
 /* End the run, leaving a checkpoint where it has one. Collective. */

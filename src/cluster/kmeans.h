@@ -2,6 +2,7 @@
 #ifndef TUTTI_CLUSTER_KMEANS_H
 #define TUTTI_CLUSTER_KMEANS_H
 
+#include "kmeans_filter.h"
 #include "kmeans_tile.h"
 #include "tutti/cluster.h"
 #include "tutti/distance.h"
@@ -16,39 +17,47 @@ enum { AT_RESTART, AT_PASS, AT_ITERATION, AT_BEST_INERTIA, AT_BEST_ITERATIONS, A
  * that bounds could not leave out (m->work). */
 enum { TAIL_STOP, TAIL_SAVE, TAIL_WORK, KMEANS_TAIL };
 
-enum { GROUPS_MAX = 32, SPAN = 1024 }; /* groups of centres; rows that are looked at together */
+enum { SPAN = 1024 }; /* rows that are looked at together */
 
-/* Work of one span of rows: what was found in each group that a row needed. */
+/* Work of one span of rows: what was found in each. */
 typedef struct kmeans_span {
-    uint32_t need[SPAN]; /* bit g: group g is measured for this row */
-    float upper[SPAN];   /* bound on the distance to the own centre */
-    float best[SPAN], second[SPAN], limit[SPAN];
+    float best[SPAN], second[SPAN], limit[SPAN], norm[SPAN];
     int32_t index[SPAN];
-    float group_best[GROUPS_MAX][SPAN], group_second[GROUPS_MAX][SPAN]; /* INFINITY where not measured */
-    int32_t group_index[GROUPS_MAX][SPAN];
+    int64_t row[SPAN];    /* local rows that all centres are measured for */
+    int64_t pair[SPAN];   /* and that two are: */
+    int32_t two[2][SPAN]; /* which */
+    float upper[SPAN];    /* bound on the distance to the nearest centre */
+    uint32_t need[SPAN];  /* 1 for a row that its bounds do not leave out */
+    int32_t listed[SPAN]; /* places of those rows */
+    int32_t open[SPAN];   /* and of those that their list does not settle */
 } kmeans_span;
+
+/* Bounds on distances of each row, as they were when it was measured, plus (or less) the way that centres had
+ * gone by then: what centres go since is taken off when a bound is looked at, so that no iteration writes all
+ * bounds. */
+typedef struct kmeans_bounds {
+    float *upper;  /* [count] at least the distance to the own centre, less path[label] then */
+    float *second; /* [count] at most that to any other, plus drift */
+    float *rest;   /* [count] at most that to a centre that is not on the list, plus drift */
+    int32_t *list; /* [count, KMEANS_LIST] centres that were the nearest */
+} kmeans_bounds;
 
 /* Sums over rows are exact, hence free of order: every value is rounded to a grid that is so coarse that the
  * sum over all rows fits in the 53 bits of a double, and so fine that it keeps 53 - log2(rows) bits of the
  * column's largest value. So a row that changes its cluster is taken off one sum and added to the other, and
  * one allreduce gives every rank the same bits whatever the rank count.
  *
- * Bounds are kept as they were when a row was measured, plus (or less) the way that centres had gone by then:
- * what centres go since is taken off when a bound is looked at, so that no iteration writes all bounds.
- *
- * While bounds leave out less than three quarters of the work, every row is measured against all centres and
- * none are kept: that runs at nearly the speed of a GEMM. Labels do not depend on it. */
+ * While bounds leave out little of the work, every row is measured against all centres and none are kept:
+ * that runs at nearly the speed of a GEMM. Labels do not depend on it. */
 typedef struct kmeans {
     const tt_points *points;
     int k;
-    int64_t cols, padded; /* rows rounded up to whole tiles */
-    int64_t panels;       /* of TILE centres */
-    int groups;
-    int64_t group_panels; /* of each group but the last */
-    double *centre;       /* [k, cols] in the frame of points */
-    double *next;         /* [k, cols] */
-    double *best;         /* [k, cols] of the best restart so far */
-    double *weight;       /* [k] rows that each centre has seen in random batches */
+    int64_t cols;
+    int64_t panels; /* of TILE centres */
+    double *centre; /* [k, cols] in the frame of points */
+    double *next;   /* [k, cols] */
+    double *best;   /* [k, cols] of the best restart so far */
+    double *weight; /* [k] rows that each centre has seen in random batches */
     double place[KMEANS_PLACE];
     double saved_at; /* tt_now() of the last checkpoint */
     double *grid;    /* [cols] (x + grid) - grid is x on the column's grid */
@@ -56,18 +65,19 @@ typedef struct kmeans {
     double *sums;    /* the same over all ranks */
     float *packed;   /* [cols, TILE] rows of a tile */
     float *columns;  /* [panels, cols, TILE] the centres, for tiles */
+    float *rows;     /* [panels * TILE, kmeans_tile_width(cols)] the same, a centre a row */
     float *low;      /* [panels, TILE] squared length of the rounded centre less its share of the error */
     float norm_max;  /* largest squared length */
     int32_t *label;  /* [count], -1 where not valid or not yet assigned */
-    float *upper;    /* [count] at least the distance to the centre of `label`, less path[label] then */
-    float *lower;    /* [groups, padded] at most the distance to any other centre of the group, plus drift */
     double *path;    /* [k] at least the way that each centre has gone */
-    double *drift;   /* [GROUPS_MAX] at least the way that the centres of a group have gone, the longest of
-                        each step */
+    double drift;    /* at least the way that any centre has gone, the longest of each step */
     double way;      /* the longest that a centre went in the last step */
-    bool bounded;    /* whether rows are left out by bounds; decided anew by each reduction */
-    bool fresh;      /* no row has a bound yet */
-    double work;     /* rows of this rank that bounds do, or would, not leave out, by groups */
+    kmeans_filter filter;
+    bool filtered; /* whether bytes decide first; local, as labels do not depend on it */
+    kmeans_bounds bounds;
+    bool bounded; /* whether rows are left out by bounds; decided anew by each reduction */
+    bool fresh;   /* no row has a bound yet */
+    double work;  /* rows of this rank that bounds do, or would, not leave out */
     kmeans_span *span;
 } kmeans;
 
@@ -84,6 +94,33 @@ void kmeans_assign_local(kmeans *m);
 /* Put n rows to their nearest centres and add them to m->local, whatever their labels were; no bounds are
  * kept: kmeans_reset() before kmeans_assign_local(). */
 void kmeans_assign_rows(kmeans *m, const int64_t *row, int64_t n);
+
+/* Likewise n rows from local row `first` on, leaving out what bounds can. */
+void kmeans_assign_bounded(kmeans *m, int64_t first, int64_t n);
+
+/* ---- what both ways of assigning share ---- */
+
+/* Bounds from what tiles found: limit [n], which the value of the nearest centre cannot exceed, and upper [n],
+ * which its distance cannot. @param norm  [n] squared lengths of the rows */
+void kmeans_bound_nearest(const kmeans *m, int64_t n, const float *norm, const float *best, float *limit,
+                          float *upper);
+
+/* Twice the error of a tile relative to the norms. */
+float kmeans_tie_width(const kmeans *m);
+
+/* The nearest of all centres whose value is at most `limit`, in double; the lowest of equals. */
+int32_t kmeans_settle(const kmeans *m, const float *row, float limit);
+
+/* Into the cache, while the tile before is measured. */
+static inline void kmeans_fetch_row(const kmeans *m, int64_t i)
+{
+    enum { LINE = 16, AHEAD = 16 * LINE }; /* floats; longer rows are streams that the CPU sees itself */
+    int64_t end = m->cols < AHEAD ? m->cols : AHEAD;
+    for (int64_t j = 0; j < end; j += LINE) __builtin_prefetch(m->points->data + i * m->cols + j);
+}
+
+/* Move a row to the cluster `label`, in m->local too. */
+void kmeans_change_label(kmeans *m, int64_t i, int32_t label);
 
 /* Squared distance of a row to a centre, in double. */
 double kmeans_distance(const float *row, const double *centre, int64_t cols);

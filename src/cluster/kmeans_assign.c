@@ -1,4 +1,4 @@
-/* Rows to their nearest centres: bounds say which groups of centres need to be measured. */
+/* Rows to their nearest centres, by tiles over all centres. */
 #include "kmeans.h"
 
 #include "tutti/simd.h"
@@ -9,8 +9,8 @@
 typedef float vfloat __attribute__((vector_size(32)));
 typedef double vdouble __attribute__((vector_size(64)));
 
-/* More than the rounding of a sum of few floats, relative to the sum of their sizes. */
-static const float rounding = 0x1p-20f;
+/* Share of rows that bytes leave to float32, as measured: above it they cost more than they save. */
+static const double filter_pays_below = 0.5;
 
 TT_KERNEL static double centre_distance(const float *row, const double *centre, int64_t cols)
 {
@@ -34,22 +34,21 @@ double kmeans_distance(const float *row, const double *centre, int64_t cols)
     return centre_distance(row, centre, cols);
 }
 
-/* Twice the error of a tile relative to the norms; four more units cover the rounding of the centres. */
-static float tie_width(const kmeans *m)
+/* Four more units cover the rounding of the centres. */
+float kmeans_tie_width(const kmeans *m)
 {
     return 2.0f * (float)tt_distance_slack(m->cols + 4);
 }
 
 static void round_centres(kmeans *m)
 {
-    float share = 1.0f - 0.5f * tie_width(m);
+    float share = 1.0f - 0.5f * kmeans_tie_width(m);
+    int64_t wide = kmeans_tile_width(m->cols);
     m->norm_max = kmeans_tile_layout(m->centre, m->k, m->cols, m->columns, m->low);
     for (int64_t c = 0; c < m->panels * TILE; c++) m->low[c] *= share;
-}
-
-static int group_of(const kmeans *m, int32_t centre)
-{
-    return (int)(centre / (m->group_panels * TILE));
+    for (int64_t c = 0; c < m->k; c++)
+        for (int64_t j = 0; j < m->cols; j++)
+            m->rows[c * wide + j] = -2.0f * (float)m->centre[c * m->cols + j];
 }
 
 TT_KERNEL static void add_row(int64_t cols, const float *restrict row, const double *restrict grid,
@@ -58,8 +57,9 @@ TT_KERNEL static void add_row(int64_t cols, const float *restrict row, const dou
     for (int64_t j = 0; j < cols; j++) sum[j] += sign * (((double)row[j] + grid[j]) - grid[j]);
 }
 
-static void change_label(kmeans *m, int64_t i, const float *row, int32_t label)
+void kmeans_change_label(kmeans *m, int64_t i, int32_t label)
 {
+    const float *row = m->points->data + i * m->cols;
     double *count = m->local + m->k * m->cols;
     int32_t old = m->label[i];
     if (old == label) return;
@@ -72,8 +72,7 @@ static void change_label(kmeans *m, int64_t i, const float *row, int32_t label)
     m->label[i] = label;
 }
 
-/* The nearest of all centres that float32 cannot tell from the nearest, in double; the lowest of equals. */
-static int32_t settle(const kmeans *m, const float *row, float limit)
+int32_t kmeans_settle(const kmeans *m, const float *row, float limit)
 {
     float value[TILE];
     int32_t label = -1;
@@ -92,96 +91,6 @@ static int32_t settle(const kmeans *m, const float *row, float limit)
     return label;
 }
 
-/* ---- which groups a row needs ---- */
-
-/* Bounds on the distances to the own centres, as of now. */
-static void upper_bounds(const kmeans *m, int64_t first, int64_t n, float *upper)
-{
-    for (int64_t r = 0; r < n; r++) {
-        int32_t c = m->label[first + r];
-        float way = c < 0 ? 0.0f : (float)m->path[c], stored = m->upper[first + r];
-        upper[r] = stored + way + rounding * (fabsf(stored) + way);
-    }
-}
-
-TT_KERNEL static void mark_near(int64_t n, const float *restrict upper, const float *restrict lower,
-                                float drift, uint32_t bit, uint32_t *restrict need)
-{
-    for (int64_t r = 0; r < n; r++) {
-        float bound = lower[r] - drift - rounding * (lower[r] + drift);
-        need[r] |= upper[r] < bound ? 0 : bit;
-    }
-}
-
-/* The own group of a row that needs any is measured too: its bound leaves out the own centre, which may
- * change. */
-static void needed_groups(kmeans *m, int64_t first, int64_t n)
-{
-    kmeans_span *span = m->span;
-    const unsigned char *valid = m->points->x->valid + first;
-    memset(span->need, 0, sizeof span->need);
-    upper_bounds(m, first, n, span->upper);
-    for (int g = 0; g < m->groups; g++)
-        mark_near(n, span->upper, m->lower + g * m->padded + first, (float)m->drift[g] * (1 + rounding),
-                  1u << g, span->need);
-    int64_t groups = 0;
-    for (int64_t r = 0; r < n; r++) {
-        int32_t c = m->label[first + r];
-        if (!valid[r]) span->need[r] = 0;
-        if (span->need[r] && c >= 0) span->need[r] |= 1u << group_of(m, c);
-        groups += __builtin_popcount(span->need[r]);
-    }
-    if (!m->fresh) m->work += (double)groups / m->groups;
-}
-
-/* ---- measuring ---- */
-
-/* A tile of rows [n <= TILE], by their places in the span, against one group. */
-static void measure_tile(kmeans *m, const int64_t *row, const int32_t *place, int n, int g)
-{
-    const float *address[TILE];
-    tile_nearest found;
-    int64_t from = g * m->group_panels, panels = m->panels - from;
-    if (panels > m->group_panels) panels = m->group_panels;
-    for (int i = 0; i < TILE; i++) address[i] = m->points->data + row[place[i < n ? i : n - 1]] * m->cols;
-    kmeans_tile_pack(address, m->cols, m->packed);
-    kmeans_tile(m->packed, m->cols, panels, m->columns + from * m->cols * TILE, m->low + from * TILE, &found);
-    for (int i = 0; i < n; i++) {
-        m->span->group_best[g][place[i]] = found.best[i];
-        m->span->group_second[g][place[i]] = found.second[i];
-        m->span->group_index[g][place[i]] = found.index[i] + (int32_t)(from * TILE);
-    }
-}
-
-static void measure_group(kmeans *m, const int64_t *row, int64_t n, int g)
-{
-    int32_t place[SPAN];
-    int count = 0;
-    for (int64_t r = 0; r < n; r++) {
-        m->span->group_best[g][r] = m->span->group_second[g][r] = INFINITY;
-        place[count] = (int32_t)r;
-        count += (int)(m->span->need[r] >> g & 1u);
-    }
-    for (int i = 0; i < count; i += TILE)
-        measure_tile(m, row, place + i, count - i < TILE ? count - i : TILE, g);
-}
-
-/* ---- what follows ---- */
-
-/* The nearest and the next nearest of all groups together. */
-TT_KERNEL static void merge_group(int64_t n, const float *restrict group_best,
-                                  const float *restrict group_second, const int32_t *restrict group_index,
-                                  float *restrict best, float *restrict second, int32_t *restrict index)
-{
-    for (int64_t r = 0; r < n; r++) {
-        float b = best[r], s = second[r], v = group_best[r], w = group_second[r];
-        float rest = v < b ? b : s, other = v < b ? w : v;
-        second[r] = rest < other ? rest : other;
-        index[r] = v < b ? group_index[r] : index[r];
-        best[r] = v < b ? v : b;
-    }
-}
-
 /* A centre c can be the nearest only if its lower bound is at most the upper bound of the best, best + width
  * (|x|^2 + |b|^2); and |b| <= |x| + |x - b| bounds the norm of the best by 4 |x|^2 + 2 (|b|^2 - 2 x.b), which
  * one far centre among the others does not widen. */
@@ -198,164 +107,180 @@ TT_KERNEL static void bound_best(int64_t n, float width, float norm_max, const f
     }
 }
 
-/* Lower bounds of the rows that had this group measured. */
-TT_KERNEL static void bound_group(int64_t n, float width, float drift, uint32_t bit, int32_t first_centre,
-                                  int32_t end_centre, const uint32_t *restrict need,
-                                  const float *restrict norm, const int32_t *restrict index,
-                                  const float *restrict group_best, const float *restrict group_second,
-                                  float *restrict lower)
+void kmeans_bound_nearest(const kmeans *m, int64_t n, const float *norm, const float *best, float *limit,
+                          float *upper)
 {
-    for (int64_t r = 0; r < n; r++) {
-        float value = index[r] >= first_centre && index[r] < end_centre ? group_second[r] : group_best[r];
-        float square = value + norm[r] - width * norm[r];
-        square = square < 1e37f ? square : 1e37f; /* a group without another centre */
-        float bound = sqrtf(square > 0.0f ? square : 0.0f) * 0.999999f;
-        lower[r] = need[r] & bit ? bound + drift : lower[r];
+    bound_best(n, kmeans_tie_width(m), m->norm_max, norm, best, limit, upper);
+}
+
+/* Addresses of a tile of rows, the last one again beyond n; the next tile's rows are fetched. */
+static void gather_rows(const kmeans *m, const int64_t *row, int64_t n, const float *address[TILE])
+{
+    for (int64_t i = 0; i < TILE; i++) {
+        address[i] = m->points->data + row[i < n ? i : n - 1] * m->cols;
+        if (TILE + i < n) kmeans_fetch_row(m, row[TILE + i]);
     }
 }
 
-static void label_row(kmeans *m, int64_t i, int64_t r)
+static void keep_found(kmeans_span *span, int64_t at, const tile_nearest *found)
 {
-    const kmeans_span *span = m->span;
-    const float *row = m->points->data + i * m->cols;
-    int32_t label = span->index[r];
-    if (span->second[r] <= span->limit[r]) {
-        label = settle(m, row, span->limit[r]);
-        for (int g = 0; g < m->groups; g++) /* which of them is meant is not known: none has a bound */
-            if (span->need[r] >> g & 1) m->lower[g * m->padded + i] = 0.0f;
-    }
-    change_label(m, i, row, label);
-    m->upper[i] = span->upper[r] - (float)(m->path[label] * (1 - (double)rounding));
-}
-
-/* Nearest centre and upper bound of the rows of the span. */
-static void find_nearest(kmeans *m, const float *norm, int64_t n)
-{
-    kmeans_span *span = m->span;
-    for (int64_t r = 0; r < n; r++) span->best[r] = span->second[r] = INFINITY;
-    for (int g = 0; g < m->groups; g++)
-        merge_group(n, span->group_best[g], span->group_second[g], span->group_index[g], span->best,
-                    span->second, span->index);
-    bound_best(n, tie_width(m), m->norm_max, norm, span->best, span->limit, span->upper);
-}
-
-static void keep_bounds(kmeans *m, int64_t first, int64_t n)
-{
-    kmeans_span *span = m->span;
-    for (int g = 0; g < m->groups; g++) {
-        int32_t from = (int32_t)(g * m->group_panels * TILE);
-        bound_group(n, tie_width(m), (float)m->drift[g] * (1 - rounding), 1u << g, from,
-                    from + (int32_t)m->group_panels * TILE, span->need, m->points->norm + first, span->index,
-                    span->group_best[g], span->group_second[g], m->lower + g * m->padded + first);
-    }
-}
-
-static void assign_bounded(kmeans *m, int64_t first, const int64_t *row, int64_t n)
-{
-    needed_groups(m, first, n);
-    for (int g = 0; g < m->groups; g++) measure_group(m, row, n, g);
-    find_nearest(m, m->points->norm + first, n);
-    keep_bounds(m, first, n);
-    for (int64_t r = 0; r < n; r++)
-        if (m->span->need[r]) label_row(m, row[r], r);
-}
-
-/* ---- all centres for all rows ---- */
-
-/* Into the cache, while the tile before is measured. */
-static void fetch_rows(const kmeans *m, const int64_t *row, int64_t n)
-{
-    enum { LINE = 16, AHEAD = 16 * LINE }; /* floats; longer rows are streams that the CPU sees itself */
-    int64_t end = m->cols < AHEAD ? m->cols : AHEAD;
-    for (int64_t r = 0; r < n; r++)
-        for (int64_t j = 0; j < end; j += LINE) __builtin_prefetch(m->points->data + row[r] * m->cols + j);
+    memcpy(span->best + at, found->best, sizeof found->best);
+    memcpy(span->second + at, found->second, sizeof found->second);
+    memcpy(span->index + at, found->index, sizeof found->index);
 }
 
 static void measure_all(kmeans *m, const int64_t *row, int64_t n)
 {
-    kmeans_span *span = m->span;
     for (int64_t t = 0; t < n; t += TILE) {
         const float *address[TILE];
         tile_nearest found;
-        int64_t left = n - t, next = left - TILE;
-        if (next > 0) fetch_rows(m, row + t + TILE, next < TILE ? next : TILE);
-        for (int64_t i = 0; i < TILE; i++)
-            address[i] = m->points->data + row[t + (i < left ? i : left - 1)] * m->cols;
+        gather_rows(m, row + t, n - t, address);
         kmeans_tile_pack(address, m->cols, m->packed);
         kmeans_tile(m->packed, m->cols, m->panels, m->columns, m->low, &found);
-        memcpy(span->best + t, found.best, sizeof found.best);
-        memcpy(span->second + t, found.second, sizeof found.second);
-        memcpy(span->index + t, found.index, sizeof found.index);
+        keep_found(m->span, t, &found);
     }
 }
 
-/* How many rows a bound on the next nearest centre would not leave out when all centres go that way again. */
+/* How many rows have a next nearest centre that could become the nearest when it goes that way again. */
 TT_KERNEL static int64_t count_near_ties(int64_t n, float way, const float *restrict norm,
                                          const float *restrict best, const float *restrict second)
 {
     int64_t near = 0;
     for (int64_t r = 0; r < n; r++) {
         float own = best[r] + norm[r], other = second[r] + norm[r];
-        near += sqrtf(other) - sqrtf(own > 0.0f ? own : 0.0f) < 2.0f * way;
+        near += sqrtf(other) - sqrtf(own > 0.0f ? own : 0.0f) < way;
     }
     return near;
 }
 
-static void assign_all(kmeans *m, const int64_t *row, const float *norm, int64_t n)
+static void set_label(kmeans *m, int64_t i, int32_t label)
+{
+    if (m->label[i] != label) kmeans_change_label(m, i, label);
+}
+
+/* Label the first n of rows, which were measured in float32. */
+static void label_measured(kmeans *m, const int64_t *row, int64_t n)
 {
     kmeans_span *span = m->span;
-    measure_all(m, row, n);
-    bound_best(n, tie_width(m), m->norm_max, norm, span->best, span->limit, span->upper);
-    m->work += (double)count_near_ties(n, (float)m->way, norm, span->best, span->second);
+    for (int64_t r = 0; r < n; r++) span->norm[r] = m->points->norm[row[r]];
+    kmeans_bound_nearest(m, n, span->norm, span->best, span->limit, span->upper);
     for (int64_t r = 0; r < n; r++) {
-        const float *x = m->points->data + row[r] * m->cols;
         bool tie = span->second[r] <= span->limit[r];
-        if (m->points->x->valid[row[r]])
-            change_label(m, row[r], x, tie ? settle(m, x, span->limit[r]) : span->index[r]);
+        const float *x = m->points->data + row[r] * m->cols;
+        set_label(m, row[r], tie ? kmeans_settle(m, x, span->limit[r]) : span->index[r]);
     }
 }
 
-/* Bounds begin: those of all rows are written by the pass that follows. */
-static void begin_bounds(kmeans *m)
+/* The first n of m->span->row. */
+static void assign_all(kmeans *m, int64_t n)
 {
-    for (int64_t i = 0; i < m->points->x->count; i++) m->upper[i] = INFINITY;
+    measure_all(m, m->span->row, n);
+    label_measured(m, m->span->row, n);
+}
+
+/* The first n of m->span->pair. */
+static void assign_pairs(kmeans *m, int64_t n)
+{
+    kmeans_span *span = m->span;
+    for (int64_t t = 0; t < n; t += TILE) {
+        const float *address[TILE];
+        int32_t list[2][TILE];
+        tile_nearest found;
+        gather_rows(m, span->pair + t, n - t, address);
+        for (int64_t i = 0; i < TILE; i++)
+            for (int c = 0; c < 2; c++) list[c][i] = span->two[c][t + i < n ? t + i : n - 1];
+        kmeans_tile_measure(address, m->cols, m->rows, m->low, 2, list[0], &found);
+        keep_found(span, t, &found);
+    }
+    label_measured(m, span->pair, n);
+}
+
+/* Label what bytes can tell of a tile of local rows; put the others where they are measured in float32.
+ * Without branches: what becomes of a row is as good as random. */
+static void sort_tile(kmeans *m, int64_t first, int64_t n, const filter_nearest *found, int64_t *open,
+                      int64_t *pairs)
+{
+    kmeans_span *span = m->span;
+    int64_t changed[TILE], o = *open, p = *pairs, c = 0;
+    for (int64_t r = 0; r < n; r++) {
+        int64_t i = first + r;
+        float limit = found->best[r] + found->margin[r];
+        int valid = m->points->x->valid[i], many = !(found->rest[r] > limit), tie = !(found->second[r] > limit);
+        span->row[o] = span->pair[p] = i;
+        span->two[0][p] = found->index[0][r];
+        span->two[1][p] = found->index[1][r];
+        changed[c] = r;
+        o += valid & many;
+        p += valid & tie & !many;
+        c += valid & !tie & (m->label[i] != found->index[0][r]);
+    }
+    for (int64_t r = 0; r < c; r++) kmeans_change_label(m, first + changed[r], found->index[0][changed[r]]);
+    *open = o;
+    *pairs = p;
+}
+
+/* n local rows by bytes. Returns how many needed all centres in float32. */
+static int64_t assign_filtered(kmeans *m, int64_t first, int64_t n)
+{
+    int64_t open = 0, pairs = 0;
+    for (int64_t t = 0; t < n; t += TILE) {
+        filter_nearest found;
+        kmeans_filter_tile(&m->filter, first + t, m->panels, &found);
+        m->work += (double)count_near_ties(TILE, (float)m->way, found.norm, found.best, found.second);
+        sort_tile(m, first + t, n - t < TILE ? n - t : TILE, &found, &open, &pairs);
+    }
+    assign_pairs(m, pairs);
+    assign_all(m, open);
+    return open;
+}
+
+/* n local rows in float32. Returns how many are valid. */
+static int64_t assign_exact(kmeans *m, int64_t first, int64_t n)
+{
+    kmeans_span *span = m->span;
+    int64_t count = 0;
+    for (int64_t i = first; i < first + n; i++) {
+        span->row[count] = i;
+        count += m->points->x->valid[i];
+    }
+    assign_all(m, count);
+    m->work += (double)count_near_ties(count, (float)m->way, span->norm, span->best, span->second);
+    return count;
 }
 
 void kmeans_assign_local(kmeans *m)
 {
-    int64_t row[SPAN], count = m->points->x->count;
+    int64_t count = m->points->x->count, open = 0;
     round_centres(m);
+    if (m->filtered && !m->bounded) kmeans_filter_centres(&m->filter, m->centre, m->k, m->panels);
     m->work = 0;
-    if (m->bounded && m->fresh) begin_bounds(m);
     for (int64_t first = 0; first < count; first += SPAN) {
         int64_t n = count - first < SPAN ? count - first : SPAN;
-        for (int64_t r = 0; r < n; r++) row[r] = first + r;
-        if (m->bounded)
-            assign_bounded(m, first, row, n);
-        else
-            assign_all(m, row, m->points->norm + first, n);
+        if (m->bounded) {
+            kmeans_assign_bounded(m, first, n);
+            continue;
+        }
+        open += m->filtered ? assign_filtered(m, first, n) : assign_exact(m, first, n);
     }
     m->fresh = !m->bounded;
+    if ((double)open > filter_pays_below * (double)count) m->filtered = false;
 }
 
 void kmeans_assign_rows(kmeans *m, const int64_t *row, int64_t n)
 {
-    float norm[SPAN];
     round_centres(m);
-    for (int64_t first = 0; first < n; first += SPAN, row += SPAN) {
+    for (int64_t first = 0; first < n; first += SPAN) {
         int64_t part = n - first < SPAN ? n - first : SPAN;
-        for (int64_t r = 0; r < part; r++) {
-            m->label[row[r]] = -1;
-            norm[r] = m->points->norm[row[r]];
-        }
-        assign_all(m, row, norm, part);
+        memcpy(m->span->row, row + first, (size_t)part * sizeof *row);
+        for (int64_t r = 0; r < part; r++) m->label[row[first + r]] = -1;
+        assign_all(m, part);
     }
 }
 
 double kmeans_move(kmeans *m)
 {
     const double *count = m->sums + m->k * m->cols;
-    double total = 0, longest[GROUPS_MAX] = {0};
+    double total = 0;
     m->way = 0;
     for (int32_t c = 0; c < m->k; c++) {
         double square = 0;
@@ -365,13 +290,11 @@ double kmeans_move(kmeans *m)
             square += (m->next[e] - m->centre[e]) * (m->next[e] - m->centre[e]);
         }
         double way = sqrt(square) * (1 + 1e-9);
-        int g = group_of(m, c);
         total += square;
         m->path[c] += way;
-        if (way > longest[g]) longest[g] = way;
         if (way > m->way) m->way = way;
     }
-    for (int g = 0; g < m->groups; g++) m->drift[g] += longest[g];
+    m->drift += m->way;
     double *old = m->centre;
     m->centre = m->next;
     m->next = old;

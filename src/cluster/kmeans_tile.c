@@ -2,6 +2,7 @@
 
 #include "tutti/simd.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -28,6 +29,8 @@ typedef int32_t half_marks __attribute__((vector_size(2 * TILE)));
 #define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
 #define NEAREST               nearest_by_8
 #define PACK                  pack_by_8
+#define LIST                  list_by_8
+#define MEASURE               measure_by_8
 #define KERNEL                TT_KERNEL
 #include "kmeans_tile_lanes.h"
 
@@ -42,6 +45,8 @@ typedef int32_t half_marks __attribute__((vector_size(2 * TILE)));
     __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #define NEAREST nearest_by_16
 #define PACK    pack_by_16
+#define LIST    list_by_16
+#define MEASURE measure_by_16
 #define KERNEL  TT_WIDE_KERNEL
 #include "kmeans_tile_lanes.h"
 #define BY_WIDTH(name, ...) (TT_HAS_WIDE ? name##_by_16(__VA_ARGS__) : name##_by_8(__VA_ARGS__))
@@ -58,6 +63,28 @@ void kmeans_tile(const float *packed, int64_t cols, int64_t panels, const float 
                  tile_nearest *out)
 {
     BY_WIDTH(nearest, packed, cols, panels, columns, low, out);
+}
+
+int32_t kmeans_tile_bits(int64_t panels)
+{
+    int32_t bits = TILE - 1;
+    while (bits < panels * TILE - 1) bits = 2 * bits + 1;
+    return bits;
+}
+
+void kmeans_tile_list(const float *packed, int64_t cols, int64_t panels, const float *columns,
+                      const float *low, tile_list *out)
+{
+    int32_t bits = kmeans_tile_bits(panels);
+    BY_WIDTH(list, packed, cols, panels, columns, low, bits, out);
+    float share = (float)(bits + 1) * 0x1p-22f; /* a number changes a value by less than half of this */
+    for (int r = 0; r < TILE; r++) out->rest[r] -= share * fabsf(out->rest[r]) + FLT_MIN;
+}
+
+void kmeans_tile_measure(const float *const row[TILE], int64_t cols, const float *centres, const float *low,
+                         int n, const int32_t *list, tile_nearest *out)
+{
+    BY_WIDTH(measure, row, cols, kmeans_tile_width(cols), centres, low, n, list, out);
 }
 
 TT_KERNEL static void values_of_panel(const float *row, int64_t cols, const float *columns, const float *low,
@@ -89,7 +116,7 @@ float kmeans_tile_layout(const double *centre, int64_t n, int64_t cols, float *c
             to[j * TILE] = -2.0f * value;
             sum += (double)value * (double)value;
         }
-        norm[c] = c < n ? (float)sum : INFINITY;
+        norm[c] = c < n ? (float)sum : KMEANS_FAR;
         if (c < n && norm[c] > largest) largest = norm[c];
     }
     return largest;

@@ -1,6 +1,6 @@
 /* The kernel of kmeans_tile.c for vectors of LANES floats; included once for each width, with FLOATS, MARKS
  * (types), CENTRES (as many sums at a time as registers hold), INTERLEAVE_LOW, INTERLEAVE_HIGH (of two
- * vectors), NEAREST, PACK (names) and KERNEL (targets) defined, all of which end here. */
+ * vectors), NEAREST, PACK, LIST, MEASURE (names) and KERNEL (targets) defined, all of which end here. */
 
 enum { CAT(NEAREST, _parts) = TILE / LANES };
 
@@ -62,6 +62,96 @@ KERNEL static void NEAREST(const float *packed, int64_t cols, int64_t panels, co
     memcpy(out->index, index, sizeof index);
 }
 
+/* As above, with the smallest values in order: a value's lowest bits give way to the number of its centre, so
+ * that sorting is of single floats. */
+KERNEL static void LIST(const float *packed, int64_t cols, int64_t panels, const float *columns,
+                        const float *low, int32_t bits, tile_list *out)
+{
+    enum { PARTS = CAT(NEAREST, _parts) };
+    FLOATS level[KMEANS_LIST + 1][PARTS];
+    for (int l = 0; l <= KMEANS_LIST; l++)
+        for (int part = 0; part < PARTS; part++) level[l][part] = (FLOATS){0} + INFINITY;
+    for (int64_t first = 0; first < panels * TILE; first += CENTRES) {
+        const float *centre = columns + first / TILE * cols * TILE + first % TILE;
+        FLOATS sum[CENTRES][PARTS] = {{{0}}};
+        for (int64_t j = 0; j < cols; j++, centre += TILE) {
+            FLOATS rows[PARTS];
+            memcpy(rows, packed + j * TILE, sizeof rows);
+            UNROLL for (int c = 0; c < CENTRES; c++) UNROLL for (int part = 0; part < PARTS; part++)
+                sum[c][part] += rows[part] * centre[c];
+        }
+        UNROLL for (int c = 0; c < CENTRES; c++) UNROLL for (int part = 0; part < PARTS; part++)
+        {
+            FLOATS value = sum[c][part] + low[first + c];
+            FLOATS key = (FLOATS)(((MARKS)value & ~bits) | (int32_t)(first + c));
+            UNROLL for (int l = 0; l <= KMEANS_LIST; l++)
+            {
+                MARKS wins = key < level[l][part];
+                FLOATS more = PICK(FLOATS, MARKS, wins, level[l][part], key);
+                FLOATS less = PICK(FLOATS, MARKS, wins, key, level[l][part]);
+                level[l][part] = less;
+                key = more;
+            }
+        }
+    }
+    for (int l = 0; l < KMEANS_LIST; l++)
+        for (int part = 0; part < PARTS; part++) {
+            MARKS centre = (MARKS)level[l][part] & bits;
+            memcpy(&out->centre[l][part * LANES], &centre, sizeof centre);
+        }
+    memcpy(out->rest, level[KMEANS_LIST], sizeof out->rest);
+}
+
+/* Rows against a few centres each. The sums over the columns of LANES rows become one vector in log2(LANES)
+ * rounds, as in PACK. */
+KERNEL static void MEASURE(const float *const *row, int64_t cols, int64_t wide, const float *centres,
+                           const float *low, int n, const int32_t *list, tile_nearest *out)
+{
+    int64_t whole = cols / LANES * LANES;
+    float tail[TILE][LANES] = {{0}};
+    for (int r = 0; r < TILE && whole < cols; r++)
+        memcpy(tail[r], row[r] + whole, (size_t)(cols - whole) * sizeof(float));
+    for (int from = 0; from < TILE; from += LANES) {
+        FLOATS best = (FLOATS){0} + INFINITY, second = best;
+        MARKS index = {0};
+        for (int l = 0; l < n; l++) {
+            const int32_t *which = list + l * TILE + from;
+            FLOATS sum[LANES], bound = {0};
+            MARKS number;
+            UNROLL for (int r = 0; r < LANES; r++)
+            {
+                const float *centre = centres + which[r] * wide;
+                FLOATS total = {0}, u, v;
+                for (int64_t j = 0; j < whole; j += LANES) {
+                    memcpy(&u, row[from + r] + j, sizeof u);
+                    memcpy(&v, centre + j, sizeof v);
+                    total += u * v;
+                }
+                if (whole < cols) {
+                    memcpy(&u, tail[from + r], sizeof u);
+                    memcpy(&v, centre + whole, sizeof v);
+                    total += u * v;
+                }
+                sum[r] = total;
+            }
+            UNROLL for (int half = LANES / 2; half > 0; half /= 2) UNROLL for (int r = 0; r < half; r++)
+                sum[r] = INTERLEAVE_LOW(sum[r], sum[r + half]) + INTERLEAVE_HIGH(sum[r], sum[r + half]);
+            for (int r = 0; r < LANES; r++) bound[r] = low[which[r]];
+            memcpy(&number, which, sizeof number);
+            FLOATS value = sum[0] + bound;
+            MARKS wins = value < best;
+            FLOATS loser = PICK(FLOATS, MARKS, wins, best, value);
+            best = PICK(FLOATS, MARKS, wins, value, best);
+            index = PICK(MARKS, MARKS, wins, number, index);
+            MARKS closer = loser < second;
+            second = PICK(FLOATS, MARKS, closer, loser, second);
+        }
+        memcpy(out->best + from, &best, sizeof best);
+        memcpy(out->second + from, &second, sizeof second);
+        memcpy(out->index + from, &index, sizeof index);
+    }
+}
+
 #undef LANES
 #undef FLOATS
 #undef MARKS
@@ -69,5 +159,7 @@ KERNEL static void NEAREST(const float *packed, int64_t cols, int64_t panels, co
 #undef INTERLEAVE_LOW
 #undef INTERLEAVE_HIGH
 #undef NEAREST
+#undef LIST
+#undef MEASURE
 #undef PACK
 #undef KERNEL

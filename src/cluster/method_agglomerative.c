@@ -15,11 +15,6 @@ static tt_status columns(const tt_cluster_params *params, task *t)
 static tt_status write_tree(const workshop *w, const task *t, const tt_matrix *x,
                             const tt_agglomerative *tree)
 {
-    int64_t planned = t->column[2].dims[0];
-    if (tree->leaves != planned)
-        return tt_fail(TT_ERR_INPUT,
-                       "%s has only %lld distinct rows; cluster.agglomerative.presample must be at most that",
-                       x->name, (long long)tree->leaves);
     TT_TRY(task_write_labels(w, t, x, tree->label));
     if (x->comm->rank != 0) return TT_OK; /* the rest is the same on every rank */
     TT_TRY(task_write(w, t, "linkage", 0, tree->leaves - 1, tree->linkage));

@@ -32,20 +32,69 @@ static tt_status cluster_rows(const tt_points *p, int64_t n, uint64_t seed, tt_k
     return s;
 }
 
-/* Rows of each cluster and the smallest of them. Collective. */
-static void count_rows(const tt_matrix *x, int64_t n, const int32_t *label, int64_t *size, int64_t *first)
+/* Collective. */
+static void reduce(const tt_comm *comm, int64_t *value, int64_t n, MPI_Op op)
 {
-    for (int64_t c = 0; c < n; c++) first[c] = INT64_MAX;
-    for (int64_t i = x->count - 1; i >= 0; i--) {
-        if (label[i] < 0) continue;
-        size[label[i]]++;
-        first[label[i]] = x->first + i;
-    }
     for (int64_t at = 0; at < n; at += 1 << 20) {
         int part = (int)(n - at < 1 << 20 ? n - at : 1 << 20);
-        MPI_Allreduce(MPI_IN_PLACE, size + at, part, MPI_INT64_T, MPI_SUM, x->comm->mpi);
-        MPI_Allreduce(MPI_IN_PLACE, first + at, part, MPI_INT64_T, MPI_MIN, x->comm->mpi);
+        MPI_Allreduce(MPI_IN_PLACE, value + at, part, MPI_INT64_T, op, comm->mpi);
     }
+}
+
+/* Rows of each cluster and the smallest of them. Collective. */
+static void count_rows(const tt_matrix *x, const tt_kmeans *fit, int64_t *size, int64_t *first)
+{
+    for (int64_t c = 0; c < fit->k; c++) {
+        size[c] = 0;
+        first[c] = INT64_MAX;
+    }
+    for (int64_t i = x->count - 1; i >= 0; i--) {
+        if (fit->label[i] < 0) continue;
+        size[fit->label[i]]++;
+        first[fit->label[i]] = x->first + i;
+    }
+    reduce(x->comm, size, fit->k, MPI_SUM);
+    reduce(x->comm, first, fit->k, MPI_MIN);
+}
+
+/* Where fewer rows differ than there are to be clusters, some have no row: give each one of a cluster that
+ * has more, and its centre. The tree joins such equal points at height 0, as it would join equal rows.
+ * Collective.
+ * @param empty  [n_empty] the clusters without rows */
+static tt_status fill_clusters(const tt_matrix *x, const int64_t *empty, int64_t n_empty,
+                               const int64_t *first, tt_kmeans *fit)
+{
+    int64_t spare = 0, *giver = NULL; /* 1 more than the cluster that gives, on the rank of the row */
+    TT_TRY(tt_agree(x->comm, tt_alloc(n_empty, sizeof *giver, "micro-clusters", &giver)));
+    for (int64_t i = 0; i < x->count; i++)
+        spare += fit->label[i] >= 0 && first[fit->label[i]] != x->first + i;
+    int64_t next = tt_prefix_i64(x->comm, spare);
+    for (int64_t i = 0; i < x->count && next < n_empty; i++) {
+        int32_t c = fit->label[i];
+        if (c < 0 || first[c] == x->first + i) continue;
+        giver[next] = c + 1;
+        fit->label[i] = (int32_t)empty[next++];
+    }
+    reduce(x->comm, giver, n_empty, MPI_SUM);
+    for (int64_t i = 0; i < n_empty; i++)
+        memcpy(fit->centroids + empty[i] * fit->cols, fit->centroids + (giver[i] - 1) * fit->cols,
+               (size_t)fit->cols * sizeof *fit->centroids);
+    free(giver);
+    return TT_OK;
+}
+
+/* Rows of each cluster, one at least, and the smallest of them. Collective. */
+static tt_status take_rows(const tt_matrix *x, tt_kmeans *fit, int64_t *size, int64_t *first)
+{
+    int64_t *empty = NULL, n = 0;
+    count_rows(x, fit, size, first);
+    TT_TRY(tt_agree(x->comm, tt_alloc(fit->k, sizeof *empty, "micro-clusters", &empty)));
+    for (int64_t c = 0; c < fit->k; c++)
+        if (size[c] == 0) empty[n++] = c;
+    tt_status s = n > 0 ? fill_clusters(x, empty, n, first, fit) : TT_OK;
+    if (s == TT_OK && n > 0) count_rows(x, fit, size, first);
+    free(empty);
+    return s;
 }
 
 typedef struct by_row {
@@ -55,8 +104,7 @@ typedef struct by_row {
 static int ascending(const void *left, const void *right)
 {
     const by_row *a = left, *b = right;
-    if (a->first != b->first) return a->first < b->first ? -1 : 1;
-    return (a->cluster > b->cluster) - (a->cluster < b->cluster);
+    return (a->first > b->first) - (a->first < b->first);
 }
 
 /* Take the clusters of a fit in the order of their smallest rows. No MPI inside. */
@@ -70,16 +118,13 @@ static tt_status order_clusters(const tt_kmeans *fit, const int64_t *size, const
     if (s == TT_OK) s = tt_alloc(n, sizeof *place, "micro-clusters", &place);
     for (int64_t c = 0; s == TT_OK && c < n; c++) order[c] = (by_row){first[c], c};
     if (s == TT_OK) qsort(order, (size_t)n, sizeof *order, ascending);
-    m->x.n_valid = 0;
     for (int64_t i = 0; s == TT_OK && i < n; i++) {
         int64_t c = order[i].cluster, at = i - m->x.first;
         m->size[i] = (double)size[c];
         m->first_row[i] = first[c];
-        m->x.n_valid += size[c] > 0;
         place[c] = (int32_t)i;
         if (at < 0 || at >= m->x.count) continue;
-        m->x.valid[at] = size[c] > 0;
-        for (int64_t j = 0; size[c] > 0 && j < fit->cols; j++)
+        for (int64_t j = 0; j < fit->cols; j++)
             m->x.data[at * fit->cols + j] = (float)fit->centroids[c * fit->cols + j];
     }
     for (int64_t i = 0; s == TT_OK && i < count; i++)
@@ -98,15 +143,13 @@ static tt_status allocate(const tt_matrix *x, int64_t n, micro_clusters *m, int6
 }
 
 /* Micro-clusters from a fit. Collective. */
-static tt_status take_fit(const tt_matrix *x, const tt_kmeans *fit, micro_clusters *m)
+static tt_status take_fit(const tt_matrix *x, tt_kmeans *fit, micro_clusters *m)
 {
     int64_t *count = NULL, n = fit->k;
     TT_TRY(tt_matrix_new(x->comm, x->name, n, x->cols, &m->x));
     tt_status s = tt_agree(x->comm, allocate(x, n, m, &count));
-    if (s == TT_OK) {
-        count_rows(x, n, fit->label, count, count + n);
-        s = tt_agree(x->comm, order_clusters(fit, count, count + n, x->count, m));
-    }
+    if (s == TT_OK) s = take_rows(x, fit, count, count + n);
+    if (s == TT_OK) s = tt_agree(x->comm, order_clusters(fit, count, count + n, x->count, m));
     free(count);
     return s;
 }
@@ -124,7 +167,7 @@ tt_status micro_make(const tt_matrix *x, const tt_agglomerative_params *params, 
     tt_kmeans_free(&fit);
     if (s == TT_OK)
         tt_info("%s tree of %s is an approximation: its leaves are %lld k-means clusters of %lld rows",
-                tt_linkage_name(params->linkage), x->name, (long long)out->x.n_valid, (long long)x->n_valid);
+                tt_linkage_name(params->linkage), x->name, (long long)out->x.rows, (long long)x->n_valid);
     else
         micro_free(out);
     return s;

@@ -5,9 +5,8 @@
 #include "tutti/agglomerative.h"
 
 typedef struct micro_clusters {
-    tt_matrix x;  /* [N] centroids in the order of their smallest rows; those without rows, last, are not
-                     valid */
-    double *size; /* [N] rows of each, the same on every rank */
+    tt_matrix x;        /* [N] centroids in the order of their smallest rows */
+    double *size;       /* [N] rows of each, one at least, the same on every rank */
     int64_t *first_row; /* [N] smallest row of each, likewise */
     int32_t *label;     /* [count] row of `x` for this rank's rows; -1 if not valid */
 } micro_clusters;

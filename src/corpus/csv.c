@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 1 << 18, RECORD_MAX = 1 << 24, FIELDS_MAX = 10000 };
+enum { READ_BYTES = 1 << 18, RECORD_MAX = LYRICS_MAX + (1 << 24), FIELDS_MAX = 10000 };
 
 struct csv {
     FILE *file;
@@ -93,30 +93,39 @@ static int take(csv *c)
     return ch;
 }
 
-static tt_status add(csv *c, char ch)
+static tt_status add(csv *c, const char *text, int64_t n)
 {
-    if (c->text.n >= RECORD_MAX)
+    if (c->text.n + n > RECORD_MAX)
         return tt_fail(TT_ERR_INPUT, "%s:%lld: a row of more than %d MB: is a quote missing?", c->path,
                        (long long)c->line, RECORD_MAX >> 20);
-    if (c->text.n < c->text.room) { /* nearly always */
-        c->text.data[c->text.n++] = ch;
-        return TT_OK;
-    }
-    return buffer_add(&c->text, &ch, 1);
+    return buffer_add(&c->text, text, n);
+}
+
+/* Add what comes before the next of `ends`, or of what is left in the buffer: most of a text, at once. Ends
+ * of lines are to be among `ends`, since they are counted, and NULs always are. */
+static tt_status add_run(csv *c, const bool ends[256])
+{
+    const char *from = c->read + c->at;
+    int64_t n = 0, left = (int64_t)(c->n - c->at);
+    while (n < left && !ends[(unsigned char)from[n]]) n++;
+    c->at += (size_t)n;
+    return add(c, from, n);
 }
 
 /* The inside of a quoted field, its first quote taken. */
 static tt_status read_quoted(csv *c)
 {
+    static const bool ends[256] = {['\0'] = true, ['"'] = true, ['\n'] = true, ['\r'] = true};
     int64_t opened = c->line;
     for (;;) {
+        TT_TRY(add_run(c, ends));
         int ch = take(c);
         if (ch == EOF)
             return tt_fail(TT_ERR_INPUT, "%s:%lld: a quote is opened here and never closed", c->path,
                            (long long)opened);
         if (ch == '"' && peek(c) != '"') break;
         if (ch == '"') take(c);
-        if (ch != '\0') TT_TRY(add(c, (char)ch));
+        if (ch != '\0') TT_TRY(add(c, &(char){(char)ch}, 1));
     }
     int ch = peek(c);
     if (ch == ',' || ch == '\n' || ch == '\r' || ch == EOF) return TT_OK;
@@ -127,19 +136,20 @@ static tt_status read_quoted(csv *c)
 
 static tt_status read_field(csv *c)
 {
+    static const bool ends[256] = {['\0'] = true, [','] = true, ['\n'] = true, ['\r'] = true};
     if (peek(c) == '"') {
         take(c);
         TT_TRY(read_quoted(c));
     } else {
         for (int ch = peek(c); ch != ',' && ch != '\n' && ch != '\r' && ch != EOF; ch = peek(c)) {
-            take(c);
-            if (ch != '\0') TT_TRY(add(c, (char)ch));
+            if (ch == '\0') take(c);
+            TT_TRY(add_run(c, ends));
         }
     }
     c->n_fields++;
     if (c->n_fields > FIELDS_MAX)
         return tt_fail(TT_ERR_INPUT, "%s:%lld: more than %d fields", c->path, (long long)c->line, FIELDS_MAX);
-    return add(c, '\0');
+    return add(c, "", 1);
 }
 
 /* Fields up to and with the end of the line. */

@@ -98,7 +98,8 @@ static tt_status row_lyrics(const manifest *m, const csv_record *r, char **out)
     const char *text = field(m, r, LYRICS), *file = field(m, r, LYRICS_PATH);
     int64_t n = (int64_t)strlen(text);
     if (n > LYRICS_MAX)
-        tt_warn("%s:%lld: lyrics longer than %d bytes, cut there", m->path, (long long)r->line, LYRICS_MAX);
+        tt_warn("%s:%lld: lyrics longer than %d MB, cut there", m->path, (long long)r->line,
+                LYRICS_MAX >> 20);
     if (n > 0 || !file[0]) return set_text(out, text, n > LYRICS_MAX ? LYRICS_MAX : n);
     char *path;
     TT_TRY(resolve(m, file, &path));

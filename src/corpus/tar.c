@@ -75,17 +75,14 @@ static const char *plain_name(const char *name)
 
 static tt_status read_member_text(const shard *s, struct archive *a, member *m)
 {
-    char *raw;
-    TT_TRY(tt_alloc(LYRICS_MAX + 1, 1, "a shard", &raw));
-    int64_t n = 0;
-    la_ssize_t got = 1;
-    while (n <= LYRICS_MAX && (got = archive_read_data(a, raw + n, (size_t)(LYRICS_MAX + 1 - n))) > 0)
-        n += got;
-    if (n > LYRICS_MAX)
-        tt_warn("shard %s: %s is longer than %d bytes, cut there", s->path, m->name, LYRICS_MAX);
-    tt_status status = set_text(&m->text, raw, n > LYRICS_MAX ? LYRICS_MAX : n);
-    free(raw);
-    return status;
+    int64_t n = 0, most = m->bytes < LYRICS_MAX ? m->bytes : LYRICS_MAX;
+    la_ssize_t got;
+    TT_TRY(tt_alloc(most + 1, 1, "a shard", &m->text));
+    while (n < most && (got = archive_read_data(a, m->text + n, (size_t)(most - n))) > 0) n += got;
+    if (m->bytes > LYRICS_MAX)
+        tt_warn("shard %s: %s is longer than %d MB, cut there", s->path, m->name, LYRICS_MAX >> 20);
+    drop_nuls(m->text, n);
+    return TT_OK;
 }
 
 /* The name in a tar header is bytes; in a pax header it is UTF-8, which libarchive cannot give in other

@@ -49,13 +49,22 @@ bool tt_track_status_valid(int status)
     return status >= TT_TRACK_OK && status <= TT_CLIP_SOFT;
 }
 
+void drop_nuls(char *text, int64_t n)
+{
+    char *to = memchr(text, '\0', (size_t)n);
+    text[n] = '\0';
+    if (!to) return;
+    for (const char *from = to; from < text + n; from++)
+        if (*from) *to++ = *from;
+    *to = '\0';
+}
+
 tt_status set_text(char **field, const char *text, int64_t n)
 {
     char *copy;
     TT_TRY(tt_alloc(n + 1, 1, "the corpus list", &copy));
-    int64_t kept = 0;
-    for (int64_t i = 0; i < n; i++)
-        if (text[i]) copy[kept++] = text[i];
+    if (n > 0) memcpy(copy, text, (size_t)n);
+    drop_nuls(copy, n);
     free(*field);
     *field = copy;
     return TT_OK;
@@ -153,24 +162,22 @@ void list_sort(track_list *list)
     if (list->n > 1) qsort(list->v, (size_t)list->n, sizeof *list->v, by_id);
 }
 
-static tt_status read_text(int fd, const char *path, char **text)
+static tt_status read_text(int fd, const char *path, int64_t bytes, char **text)
 {
-    char *raw;
-    TT_TRY(tt_alloc(LYRICS_MAX + 1, 1, "lyrics", &raw));
-    int64_t n = 0;
+    int64_t n = 0, most = bytes < LYRICS_MAX ? bytes : LYRICS_MAX;
     ssize_t got = 1;
-    while (n <= LYRICS_MAX && got > 0) {
-        got = read(fd, raw + n, (size_t)(LYRICS_MAX + 1 - n));
+    TT_TRY(tt_alloc(most + 1, 1, "lyrics", text));
+    while (n < most && got > 0) {
+        got = read(fd, *text + n, (size_t)(most - n));
         if (got < 0 && errno == EINTR)
             got = 1;
         else if (got > 0)
             n += got;
     }
     if (got < 0) tt_warn("lyrics %s: %s", path, strerror(errno));
-    if (n > LYRICS_MAX) tt_warn("lyrics %s: longer than %d bytes, cut there", path, LYRICS_MAX);
-    tt_status s = set_text(text, raw, n > LYRICS_MAX ? LYRICS_MAX : n);
-    free(raw);
-    return s;
+    if (bytes > LYRICS_MAX) tt_warn("lyrics %s: longer than %d MB, cut there", path, LYRICS_MAX >> 20);
+    drop_nuls(*text, n);
+    return TT_OK;
 }
 
 tt_status read_lyrics(const char *path, char **text)
@@ -183,7 +190,7 @@ tt_status read_lyrics(const char *path, char **text)
     else if (!S_ISREG(info.st_mode))
         tt_warn("lyrics %s: is not a file", path);
     else
-        s = read_text(fd, path, text);
+        s = read_text(fd, path, (int64_t)info.st_size, text);
     if (fd >= 0) close(fd);
     return s;
 }

@@ -6,7 +6,7 @@
 
 enum {
     LABEL_MAX = 4096, /**< bytes of an id, a path or a label: columns are as wide as their longest value */
-    LYRICS_MAX = 1 << 20, /**< bytes of one text; what is longer is no lyrics */
+    LYRICS_MAX = 1 << 26, /**< bytes of one text; what is longer is cut there, with a warning */
 };
 
 /** A list of tracks on one rank. */
@@ -64,6 +64,9 @@ tt_status texts_sort(const char *data, int64_t n, const char ***out, int64_t *co
 
 /** Sort the texts of a buffer and keep each once. */
 tt_status texts_tidy(buffer *b);
+
+/** Leave out the NULs of a text [n], which has room for one more byte, and end it with one. */
+void drop_nuls(char *text, int64_t n);
 
 /** Read a text file of lyrics into *text (NULs left out, LYRICS_MAX kept). A file that cannot be read is
  * warned of and gives NULL. @return TT_OK or TT_ERR_MEMORY */

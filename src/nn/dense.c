@@ -1,31 +1,31 @@
 #include "nn/dense.h"
 
 #include "nn/gemm.h"
+#include "tutti/memory.h"
 #include "tutti/random.h"
 #include "tutti/simd.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-tt_status tt_dense_new(tt_params *params, const char *name, int64_t in, int64_t out, tt_activation activation,
-                       tt_dense *layer)
+static tt_status add_tensors(tt_params *params, const char *name, tt_dense *layer)
 {
     char full[TT_TENSOR_NAME + 8];
     int weight, bias;
-    *layer = (tt_dense){.in = in, .out = out, .activation = activation};
-    TT_TRY(tt_gemm_check(1, in, out));
     snprintf(full, sizeof full, "%s.weight", name);
-    TT_TRY(tt_params_add(params, full, 2, (int64_t[]){out, in}, &weight));
+    TT_TRY(tt_params_add(params, full, 2, (int64_t[]){layer->out, layer->in}, &weight));
     snprintf(full, sizeof full, "%s.bias", name);
-    TT_TRY(tt_params_add(params, full, 1, (int64_t[]){out}, &bias));
+    TT_TRY(tt_params_add(params, full, 1, (int64_t[]){layer->out}, &bias));
     layer->weight = params->tensor[weight].offset;
     layer->bias = params->tensor[bias].offset;
     return TT_OK;
 }
 
-void tt_dense_init(const tt_dense *layer, uint64_t seed, double gain, float *block)
+static void init(const void *description, uint64_t seed, double gain, float *block)
 {
+    const tt_dense *layer = description;
     tt_stream s = {seed, TT_FOR_WEIGHTS, (uint64_t)layer->weight};
     float scale = (float)sqrt(gain / (double)layer->in);
     for (int64_t o = 0; o < layer->out; o++) {
@@ -107,27 +107,109 @@ TT_KERNEL static void tanh_sum_rows(int64_t rows, int64_t n, const float *restri
         }
 }
 
-void tt_dense_forward(const tt_dense *layer, const float *block, int64_t rows, const float *x, float *y)
+/* A layer in a run. */
+typedef struct dense_state {
+    tt_dense layer;
+    int64_t rows; /* of a lane */
+    const float *block;
+    float *room; /* of the gradient by the weights */
+    float *sum;  /* [levels, out] of the gradient by the bias: subtrees of lanes */
+} dense_state;
+
+static void close_dense(void *state)
 {
-    tt_gemm_forward(rows, layer->in, layer->out, x, block + layer->weight, y);
-    if (layer->activation == TT_RELU)
-        add_bias_relu(rows, layer->out, block + layer->bias, y);
-    else if (layer->activation == TT_TANH)
-        add_bias_tanh(rows, layer->out, block + layer->bias, y);
-    else
-        add_bias(rows, layer->out, block + layer->bias, y);
+    dense_state *s = state;
+    if (!s) return;
+    free(s->room);
+    free(s->sum);
+    free(s);
 }
 
-void tt_dense_backward(const tt_dense *layer, const float *block, int64_t rows, const float *x,
-                       const float *y, float *dy, float *gradient, float *dx)
+static tt_status open_dense(const void *layer, const tt_batch_shape *shape, void **state)
 {
-    float *db = gradient + layer->bias;
-    if (layer->activation == TT_RELU)
-        relu_sum_rows(rows, layer->out, y, dy, db);
-    else if (layer->activation == TT_TANH)
-        tanh_sum_rows(rows, layer->out, y, dy, db);
+    dense_state *s;
+    TT_TRY(tt_alloc(1, sizeof *s, "a layer", state));
+    s = *state;
+    s->layer = *(const tt_dense *)layer;
+    s->rows = shape->rows;
+    int64_t levels = 1;
+    while (INT64_C(1) << (levels - 1) < shape->lanes) levels++;
+    TT_TRY(tt_alloc(levels * s->layer.out, sizeof(float), "a layer", &s->sum));
+    return tt_alloc(tt_gemm_room(shape->lanes * s->rows, s->layer.out), sizeof(float), "a layer", &s->room);
+}
+
+static tt_status weights(void *state, const float *block)
+{
+    ((dense_state *)state)->block = block;
+    return TT_OK;
+}
+
+static tt_status forward(void *state, int64_t lanes, const void *x, void *y)
+{
+    const dense_state *s = state;
+    const tt_dense *l = &s->layer;
+    const float *bias = s->block + l->bias;
+    int64_t rows = lanes * s->rows;
+    tt_gemm_forward(rows, l->in, l->out, x, s->block + l->weight, y);
+    if (l->activation == TT_RELU)
+        add_bias_relu(rows, l->out, bias, y);
+    else if (l->activation == TT_TANH)
+        add_bias_tanh(rows, l->out, bias, y);
     else
-        sum_rows(rows, layer->out, dy, db);
-    tt_gemm_backward_weight(rows, layer->in, layer->out, dy, x, gradient + layer->weight);
-    if (dx) tt_gemm_backward_input(rows, layer->in, layer->out, dy, block + layer->weight, dx);
+        add_bias(rows, l->out, bias, y);
+    return TT_OK;
+}
+
+/* The gradient before the activation, and its sum over the rows of one lane. */
+static void close_lane(const tt_dense *l, int64_t rows, const float *y, float *dy, float *db)
+{
+    if (l->activation == TT_RELU)
+        relu_sum_rows(rows, l->out, y, dy, db);
+    else if (l->activation == TT_TANH)
+        tanh_sum_rows(rows, l->out, y, dy, db);
+    else
+        sum_rows(rows, l->out, dy, db);
+}
+
+/* As tt_gemm_backward_weight() adds over lanes. */
+static void bias_gradient(const dense_state *s, int64_t lanes, const float *y, float *dy, float *db)
+{
+    const tt_dense *l = &s->layer;
+    int64_t n = 0, size = s->rows * l->out;
+    for (int64_t lane = 0; lane < lanes; lane++) {
+        close_lane(l, s->rows, y + lane * size, dy + lane * size, s->sum + n++ * l->out);
+        for (int64_t whole = lane + 1; whole % 2 == 0; whole /= 2) {
+            n--;
+            add_bias(1, l->out, s->sum + n * l->out, s->sum + (n - 1) * l->out);
+        }
+    }
+    memcpy(db, s->sum, (size_t)l->out * sizeof *db);
+}
+
+static tt_status backward(void *state, int64_t lanes, const void *x, const void *y, void *dy, float *gradient,
+                          void *dx)
+{
+    const dense_state *s = state;
+    const tt_dense *l = &s->layer;
+    int64_t rows = lanes * s->rows;
+    bias_gradient(s, lanes, y, dy, gradient + l->bias);
+    tt_gemm_backward_weight(lanes, s->rows, l->in, l->out, dy, x, s->room, gradient + l->weight);
+    if (dx) tt_gemm_backward_input(rows, l->in, l->out, dy, s->block + l->weight, dx);
+    return TT_OK;
+}
+
+static const tt_layer_kind dense = {.lanes = true,
+                                    .init = init,
+                                    .open = open_dense,
+                                    .close = close_dense,
+                                    .weights = weights,
+                                    .forward = forward,
+                                    .backward = backward};
+
+tt_status tt_dense_add(tt_params *params, tt_net *net, const char *name, int64_t in, int64_t out,
+                       tt_activation activation, double gain)
+{
+    tt_dense layer = {.in = in, .out = out, .activation = activation};
+    TT_TRY(add_tensors(params, name, &layer));
+    return tt_net_add(net, &dense, in, out, gain, &layer, sizeof layer);
 }

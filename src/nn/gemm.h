@@ -1,16 +1,17 @@
-/* The matrix products of the layers, all in one place, so that another library can take them over.
+/* The matrix products of the dense layers.
  *
- * Row-major, float, on one thread. The bits of a result are those of its shape and operands: callers that
- * promise results independent of the rank count keep the shapes independent of it. Not collective. */
+ * Row-major, float, on one thread. An element of a result is one chain of fused products and sums in
+ * the order of the inner index, in pieces of 256: its bits do not depend on how many rows are asked for
+ * at once. Sums over rows are formed lane by lane and added over lanes in a binary tree, in cache. Not
+ * collective. */
 #ifndef TUTTI_NN_GEMM_H
 #define TUTTI_NN_GEMM_H
 
-#include "tutti/status.h"
-
 #include <stdint.h>
 
-/** Whether products of these sizes can be asked for. @return TT_OK or TT_ERR_INTERNAL */
-tt_status tt_gemm_check(int64_t rows, int64_t in, int64_t out);
+/** Most lanes that tt_gemm_backward_weight() adds at once: 4,096 rows of 64, whose activations are small beside
+ * what is gained. */
+enum { TT_GEMM_LANES_MAX = 64 };
 
 /** y = x w^T: x [rows, in], w [out, in], y [rows, out]. */
 void tt_gemm_forward(int64_t rows, int64_t in, int64_t out, const float *x, const float *w, float *y);
@@ -19,8 +20,13 @@ void tt_gemm_forward(int64_t rows, int64_t in, int64_t out, const float *x, cons
 void tt_gemm_backward_input(int64_t rows, int64_t in, int64_t out, const float *dy, const float *w,
                             float *dx);
 
-/** dw = dy^T x: dy [rows, out], x [rows, in], dw [out, in]. */
-void tt_gemm_backward_weight(int64_t rows, int64_t in, int64_t out, const float *dy, const float *x,
-                             float *dw);
+/** Floats of scratch that tt_gemm_backward_weight() wants for so many rows, all lanes together. */
+int64_t tt_gemm_room(int64_t rows, int64_t out);
+
+/** dw = dy^T x: dy [lanes * lane_rows, out], x [lanes * lane_rows, in], dw [out, in].
+ *  @param lanes  a power of two, at most TT_GEMM_LANES_MAX
+ *  @param room   scratch on a 64-byte boundary */
+void tt_gemm_backward_weight(int64_t lanes, int64_t lane_rows, int64_t in, int64_t out, const float *dy,
+                             const float *x, float *room, float *dw);
 
 #endif

@@ -100,10 +100,16 @@ static int merge_tail(node *nodes, char **value, int n, int64_t m, size_t bytes)
     return n;
 }
 
+void tt_blocksum_commit_tree(tt_blocksum *sum, int64_t blocks)
+{
+    sum->node[sum->nodes++] = (node){sum->next, blocks};
+    sum->next += blocks;
+    sum->nodes = merge_tail(sum->node, sum->value, sum->nodes, sum->m, sum->bytes);
+}
+
 void tt_blocksum_commit(tt_blocksum *sum)
 {
-    sum->node[sum->nodes++] = (node){sum->next++, 1};
-    sum->nodes = merge_tail(sum->node, sum->value, sum->nodes, sum->m, sum->bytes);
+    tt_blocksum_commit_tree(sum, 1);
 }
 
 tt_status tt_blocksum_push(tt_blocksum *sum, const void *partial)

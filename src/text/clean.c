@@ -38,6 +38,26 @@ static int64_t section(const char *s, int64_t left)
     return 0;
 }
 
+/* Whether a mark may be open at the end of s [n]. */
+static bool may_be_marked(const char *s, int64_t n)
+{
+    size_t most = (size_t)(n < SECTION_BYTES ? n : SECTION_BYTES);
+    const char *open = memrchr(s + n - most, '[', most);
+    return open && !memchr(open, ']', (size_t)(s + n - open));
+}
+
+int64_t clean_piece(const char *text, int64_t n, int64_t most)
+{
+    if (n <= most) return n;
+    for (int64_t i = most; i > 0; i--)
+        if (text[i - 1] == '\n' || text[i - 1] == '\r') return i;
+    for (int64_t i = most; i > 0; i--)
+        if (text[i - 1] == ' ' && !may_be_marked(text, i)) return i;
+    for (int64_t i = most; i > most - 4; i--)
+        if (((unsigned char)text[i] & 0xC0) != 0x80) return i;
+    return most;
+}
+
 /* Copy what is not ASCII at text + i; returns bytes read, and adds those written to *used. */
 static int64_t copy_wide(const char *text, int64_t left, char *to, int64_t *used, int64_t *repaired)
 {

@@ -18,4 +18,8 @@ bool clean_parts_words(unsigned char c);
  *  @return bytes written */
 int64_t clean_text(const char *text, int64_t n, char *to, int64_t *repaired, int64_t *sections);
 
+/** Bytes of the first piece of a text: all, or `most` at most, up to the end of a line, or a blank that is
+ * not within a section mark, or where there is neither in so long a piece, the end of a character. */
+int64_t clean_piece(const char *text, int64_t n, int64_t most);
+
 #endif

@@ -74,9 +74,11 @@ static tt_status read_track(reader *r, const tt_track *track, int64_t i)
 {
     const char *language = language_of(r, track, i);
     TT_TRY(words_add(&r->languages, language, (int32_t)strlen(language), &r->language[i]));
-    TT_TRY(tt_tokenize(r->tokenizer, language, track->lyrics, (int64_t)strlen(track->lyrics), &r->tokens));
-    TT_TRY(add_words(r, i));
-    r->t->words[i] = r->tokens.n;
+    for (int64_t at = 0, bytes = (int64_t)strlen(track->lyrics); at < bytes;) {
+        TT_TRY(tt_tokenize(r->tokenizer, language, track->lyrics, bytes, &at, &r->tokens));
+        TT_TRY(add_words(r, i));
+        r->t->words[i] += r->tokens.n;
+    }
     r->t->documents += track->lyrics[0] != '\0';
     r->d->begin[i + 1] = r->d->n;
     return TT_OK;

@@ -44,10 +44,14 @@ void language_rules_free(language_rules *rules)
 static tt_status read_list(tt_tokenizer *t, const char *list, words *to)
 {
     tt_tokens tokens = {0};
-    tt_status s = tt_tokenize(t, "", list, (int64_t)strlen(list), &tokens);
-    const char *at = tokens.bytes;
-    for (int64_t i = 0, id; s == TT_OK && i < tokens.n; at += tokens.length[i++])
-        s = words_add(to, at, tokens.length[i], &id);
+    tt_status s = TT_OK;
+    int64_t bytes = (int64_t)strlen(list), read = 0;
+    while (s == TT_OK && read < bytes) {
+        s = tt_tokenize(t, "", list, bytes, &read, &tokens);
+        const char *at = tokens.bytes;
+        for (int64_t i = 0, id; s == TT_OK && i < tokens.n; at += tokens.length[i++])
+            s = words_add(to, at, tokens.length[i], &id);
+    }
     tt_tokens_free(&tokens);
     return s;
 }

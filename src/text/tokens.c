@@ -12,7 +12,10 @@
 #include <unicode/unorm2.h>
 #include <unicode/ustring.h>
 
-enum { PIECE_BYTES = 1 << 20 }; /* what ICU gets at once */
+enum {
+    TEXT_BYTES = 1 << 22,  /* of a text that are worked on at once */
+    PIECE_BYTES = 1 << 20, /* what ICU gets at once */
+};
 
 struct tt_tokenizer {
     UBreakIterator *breaks;
@@ -22,6 +25,7 @@ struct tt_tokenizer {
     int64_t clean_room; /* bytes */
     int32_t room[2];    /* UTF-16 units */
     language_rules *rules;
+    bool broken; /* the text being worked on had bad UTF-8 so far */
     tt_token_counts counts;
 };
 
@@ -237,17 +241,23 @@ static tt_status all_words(tt_tokenizer *t, const char *s, int64_t n, tt_tokens 
     return TT_OK;
 }
 
-tt_status tt_tokenize(tt_tokenizer *t, const char *language, const char *text, int64_t n, tt_tokens *out)
+tt_status tt_tokenize(tt_tokenizer *t, const char *language, const char *text, int64_t bytes, int64_t *at,
+                      tt_tokens *out)
 {
-    int64_t repaired = 0;
+    int64_t repaired = 0, n = clean_piece(text + *at, bytes - *at, TEXT_BYTES);
+    bool before = *at > 0 && t->broken;
     out->n = out->n_bytes = 0;
     if (3 * n > t->clean_room) {
         TT_TRY(tt_grow(0, 6 * n, 1, "lyrics", &t->clean));
         t->clean_room = 6 * n;
     }
-    int64_t clean = clean_text(text, n, t->clean, &repaired, &t->counts.sections);
-    t->counts.repaired += repaired > 0;
+    int64_t clean = clean_text(text + *at, n, t->clean, &repaired, &t->counts.sections);
+    t->counts.repaired += repaired > 0 && !before;
+    *at += n;
     TT_TRY(make_room(out, clean));
     TT_TRY(all_words(t, t->clean, clean, out));
-    return t->rules ? language_rules_apply(t->rules, language, out) : TT_OK;
+    if (t->rules)
+        TT_TRY(language_rules_apply(t->rules, language, out)); /* may read a list by this tokenizer */
+    t->broken = before || repaired > 0;
+    return TT_OK;
 }

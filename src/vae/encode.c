@@ -48,7 +48,8 @@ static tt_status encode_block(encoding *e, int64_t begin, tt_vae_work *work, flo
     memset(x, 0, (size_t)(TT_BLOCK_ROWS * m.cols) * sizeof *x);
     for (int64_t r = 0; r < m.count; r++)
         if (m.valid[r]) tt_scaling_apply(&e->model.scaling, &m, r, x + r * m.cols);
-    const float *latent = tt_vae_encode(&e->model.vae, e->model.params, x, work);
+    TT_TRY(tt_vae_encode(x, work));
+    const float *latent = work->latent;
     for (int64_t r = 0; r < m.count; r++) {
         if (!m.valid[r]) continue;
         memcpy(e->mu + (begin + r) * n, latent + r * 2 * n, (size_t)n * sizeof *e->mu);
@@ -63,7 +64,8 @@ static tt_status encode_local(encoding *e)
     tt_vae_work work = {0};
     float *x = NULL, *room = NULL;
     tt_progress progress;
-    tt_status s = tt_vae_work_new(&e->model.vae, TT_BLOCK_ROWS, &work);
+    tt_status s = tt_vae_work_new(&e->model.vae, 1, TT_BLOCK_ROWS, false, &work);
+    if (s == TT_OK) s = tt_vae_weights(&work, e->model.params);
     if (s == TT_OK) s = tt_alloc(TT_BLOCK_ROWS * m->cols, sizeof *x, "a block of rows", &x);
     if (s == TT_OK) s = tt_alloc(TT_BLOCK_ROWS * m->cols, sizeof *room, "a block of rows", &room);
     tt_progress_start(&progress, "encode", "rows", m->count, m->rows);

@@ -1,6 +1,6 @@
 #include "vae/model.h"
 
-#include "nn/gemm.h"
+#include "nn/dense.h"
 #include "nn/loss.h"
 #include "tutti/memory.h"
 
@@ -14,12 +14,12 @@ static const double latent_gain = 0.1;
 /* Of hidden layers: large enough for tanh to bend from the start. */
 static const double hidden_gain = 2.0;
 
-static tt_status add_layer(tt_vae *vae, const char *part, int place, int64_t in, int64_t out,
-                           tt_activation activation)
+static tt_status add_layer(tt_vae *vae, tt_net *net, const char *part, int64_t in, int64_t out,
+                           tt_activation activation, double gain)
 {
     char name[TT_TENSOR_NAME];
-    snprintf(name, sizeof name, "%s.%d", part, place);
-    return tt_dense_new(&vae->params, name, in, out, activation, &vae->layer[vae->n_layers++]);
+    snprintf(name, sizeof name, "%s.%d", part, net->n);
+    return tt_dense_add(&vae->params, net, name, in, out, activation, gain);
 }
 
 static tt_status add_layers(tt_vae *vae)
@@ -27,16 +27,16 @@ static tt_status add_layers(tt_vae *vae)
     int64_t width = vae->input;
     int n = vae->n_hidden;
     for (int i = 0; i < n; i++) {
-        TT_TRY(add_layer(vae, "encoder", i, width, vae->hidden[i], TT_TANH));
+        TT_TRY(add_layer(vae, &vae->encoder, "encoder", width, vae->hidden[i], TT_TANH, hidden_gain));
         width = vae->hidden[i];
     }
-    TT_TRY(add_layer(vae, "encoder", n, width, 2 * vae->latent, TT_LINEAR));
+    TT_TRY(add_layer(vae, &vae->encoder, "encoder", width, 2 * vae->latent, TT_LINEAR, latent_gain));
     width = vae->latent;
-    for (int i = 0; i < n; i++) {
-        TT_TRY(add_layer(vae, "decoder", i, width, vae->hidden[n - 1 - i], TT_TANH));
-        width = vae->hidden[n - 1 - i];
+    for (int i = n - 1; i >= 0; i--) {
+        TT_TRY(add_layer(vae, &vae->decoder, "decoder", width, vae->hidden[i], TT_TANH, hidden_gain));
+        width = vae->hidden[i];
     }
-    return add_layer(vae, "decoder", n, width, vae->input, TT_LINEAR);
+    return add_layer(vae, &vae->decoder, "decoder", width, vae->input, TT_LINEAR, 1.0);
 }
 
 tt_status tt_vae_new(int64_t input, int64_t latent, int n_hidden, const int64_t *hidden, tt_vae *out)
@@ -50,120 +50,106 @@ tt_status tt_vae_new(int64_t input, int64_t latent, int n_hidden, const int64_t 
 
 void tt_vae_free(tt_vae *vae)
 {
+    tt_net_free(&vae->encoder);
+    tt_net_free(&vae->decoder);
     tt_params_free(&vae->params);
     *vae = (tt_vae){0};
 }
 
 void tt_vae_init(const tt_vae *vae, uint64_t seed, float *block)
 {
-    for (int i = 0; i < vae->n_layers; i++) {
-        const tt_dense *layer = &vae->layer[i];
-        double gain = i == vae->n_hidden ? latent_gain : layer->activation == TT_TANH ? hidden_gain : 1.0;
-        tt_dense_init(layer, seed, gain, block);
-    }
+    tt_net_init(&vae->encoder, seed, block);
+    tt_net_init(&vae->decoder, seed, block);
 }
 
-static int64_t widest(const tt_vae *vae)
+int64_t tt_vae_lanes(const tt_vae *vae, int64_t lanes)
 {
-    int64_t n = vae->input;
-    for (int i = 0; i < vae->n_layers; i++)
-        if (vae->layer[i].out > n) n = vae->layer[i].out;
-    return n;
+    return tt_net_lanes(&vae->encoder, tt_net_lanes(&vae->decoder, lanes));
 }
 
-/* Hand out the next [rows, width] of the workspace, on a 64-byte boundary; memory NULL only counts. */
-static float *carve(float *memory, int64_t *used, int64_t rows, int64_t width)
+static tt_status fill_work(const tt_vae *vae, bool train, tt_vae_work *w)
 {
-    int64_t at = *used;
-    *used += (rows * width + 15) / 16 * 16;
-    return memory ? memory + at : NULL;
+    tt_batch_shape shape = {.lanes = w->lanes, .rows = w->lane_rows};
+    TT_TRY(tt_run_new(&vae->encoder, &shape, train, &w->encoder));
+    TT_TRY(tt_run_new(&vae->decoder, &shape, train, &w->decoder));
+    TT_TRY(tt_alloc(w->rows * vae->latent, sizeof(float), "latents", &w->z));
+    if (!train) return TT_OK;
+    TT_TRY(tt_alloc(w->rows * vae->latent, sizeof(float), "latents", &w->noise));
+    TT_TRY(tt_alloc(w->rows * 2 * vae->latent, sizeof(float), "latents", &w->dlatent));
+    return tt_alloc(w->rows * vae->input, sizeof(float), "reconstructions", &w->dy);
 }
 
-static int64_t lay_out(const tt_vae *vae, tt_vae_work *w)
+tt_status tt_vae_work_new(const tt_vae *vae, int64_t lanes, int64_t lane_rows, bool train, tt_vae_work *out)
 {
-    int64_t used = 0;
-    for (int i = 0; i < vae->n_layers; i++)
-        w->output[i] = carve(w->memory, &used, w->rows, vae->layer[i].out);
-    w->z = carve(w->memory, &used, w->rows, vae->latent);
-    w->noise = carve(w->memory, &used, w->rows, vae->latent);
-    for (int i = 0; i < 2; i++) w->delta[i] = carve(w->memory, &used, w->rows, widest(vae));
-    return used;
-}
-
-tt_status tt_vae_work_new(const tt_vae *vae, int64_t rows, tt_vae_work *out)
-{
-    *out = (tt_vae_work){.rows = rows};
-    for (int i = 0; i < vae->n_layers; i++) TT_TRY(tt_gemm_check(rows, vae->layer[i].in, vae->layer[i].out));
-    TT_TRY(tt_alloc(lay_out(vae, out), sizeof(float), "activations", &out->memory));
-    lay_out(vae, out);
-    return TT_OK;
+    *out = (tt_vae_work){.lanes = lanes, .lane_rows = lane_rows, .rows = lanes * lane_rows};
+    return fill_work(vae, train, out);
 }
 
 void tt_vae_work_free(tt_vae_work *work)
 {
-    free(work->memory);
+    tt_run_free(work->encoder);
+    tt_run_free(work->decoder);
+    free(work->z);
+    free(work->noise);
+    free(work->dlatent);
+    free(work->dy);
     *work = (tt_vae_work){0};
 }
 
-/* Layers [begin, end) from `x`; the last one's output comes back. */
-static const float *forward(const tt_vae *vae, const float *block, int begin, int end, const float *x,
-                            tt_vae_work *work)
+tt_status tt_vae_weights(tt_vae_work *work, const float *block)
 {
-    for (int i = begin; i < end; i++) {
-        tt_dense_forward(&vae->layer[i], block, work->rows, x, work->output[i]);
-        x = work->output[i];
+    TT_TRY(tt_run_weights(work->encoder, block));
+    return tt_run_weights(work->decoder, block);
+}
+
+tt_status tt_vae_encode(const float *x, tt_vae_work *work)
+{
+    return tt_run_forward(work->encoder, work->lanes, x, &work->latent);
+}
+
+tt_status tt_vae_decode(tt_vae_work *work)
+{
+    return tt_run_forward(work->decoder, work->lanes, work->z, &work->reconstruction);
+}
+
+/* From x to its reconstruction through z = mu + noise deviation. */
+static tt_status pass(const tt_vae *vae, int64_t lanes, const float *x, const float *noise, tt_vae_work *work)
+{
+    TT_TRY(tt_run_forward(work->encoder, lanes, x, &work->latent));
+    tt_latent_sample(lanes * work->lane_rows, vae->latent, work->latent, noise, work->z);
+    return tt_run_forward(work->decoder, lanes, work->z, &work->reconstruction);
+}
+
+tt_status tt_vae_evaluate(const tt_vae *vae, int64_t used, const float *x, tt_vae_work *work,
+                          tt_vae_loss *loss)
+{
+    TT_TRY(pass(vae, work->lanes, x, NULL, work));
+    *loss = (tt_vae_loss){tt_loss_square(work->rows, used, vae->input, x, work->reconstruction, NULL),
+                          tt_loss_kl(used, vae->latent, work->latent)};
+    return TT_OK;
+}
+
+/* Of the first `used` rows, those in this lane. */
+static int64_t used_in_lane(const tt_vae_work *work, int64_t used, int64_t lane)
+{
+    int64_t left = used - lane * work->lane_rows;
+    return left < 0 ? 0 : left < work->lane_rows ? left : work->lane_rows;
+}
+
+tt_status tt_vae_step(const tt_vae *vae, double beta, int64_t lanes, int64_t used, const float *x,
+                      tt_vae_work *work, float *gradient, tt_vae_loss *loss)
+{
+    int64_t in = vae->input, n = vae->latent, rows = work->lane_rows;
+    float *dz;
+    TT_TRY(pass(vae, lanes, x, work->noise, work));
+    for (int64_t lane = 0; lane < lanes; lane++) {
+        int64_t u = used_in_lane(work, used, lane), at = lane * rows;
+        loss[lane] = (tt_vae_loss){
+            tt_loss_square(rows, u, in, x + at * in, work->reconstruction + at * in, work->dy + at * in),
+            tt_loss_kl(u, n, work->latent + at * 2 * n)};
     }
-    return x;
-}
-
-const float *tt_vae_encode(const tt_vae *vae, const float *block, const float *x, tt_vae_work *work)
-{
-    return forward(vae, block, 0, vae->n_hidden + 1, x, work);
-}
-
-const float *tt_vae_decode(const tt_vae *vae, const float *block, const float *z, tt_vae_work *work)
-{
-    return forward(vae, block, vae->n_hidden + 1, vae->n_layers, z, work);
-}
-
-tt_vae_loss tt_vae_evaluate(const tt_vae *vae, const float *block, int64_t used, const float *x,
-                            tt_vae_work *work)
-{
-    const float *latent = tt_vae_encode(vae, block, x, work);
-    tt_latent_sample(work->rows, vae->latent, latent, NULL, work->z);
-    const float *y = tt_vae_decode(vae, block, work->z, work);
-    return (tt_vae_loss){tt_loss_square(work->rows, used, vae->input, x, y, NULL),
-                         tt_loss_kl(used, vae->latent, latent)};
-}
-
-/* Layers end - 1 down to begin; work->delta[*at] holds the gradient by the last one's output, and at the end
- * by x unless `x_is_data`. */
-static void backward(const tt_vae *vae, const float *block, int begin, int end, const float *x,
-                     bool x_is_data, tt_vae_work *work, int *at, float *gradient)
-{
-    for (int i = end - 1; i >= begin; i--) {
-        const float *in = i > begin ? work->output[i - 1] : x;
-        float *dx = i == begin && x_is_data ? NULL : work->delta[1 - *at];
-        tt_dense_backward(&vae->layer[i], block, work->rows, in, work->output[i], work->delta[*at], gradient,
-                          dx);
-        *at = 1 - *at;
-    }
-}
-
-tt_vae_loss tt_vae_step(const tt_vae *vae, const float *block, double beta, int64_t used, const float *x,
-                        tt_vae_work *work, float *gradient)
-{
-    int middle = vae->n_hidden + 1, at = 0;
-    const float *latent = tt_vae_encode(vae, block, x, work);
-    tt_latent_sample(work->rows, vae->latent, latent, work->noise, work->z);
-    const float *y = forward(vae, block, middle, vae->n_layers, work->z, work);
-    tt_vae_loss loss = {tt_loss_square(work->rows, used, vae->input, x, y, work->delta[at]),
-                        tt_loss_kl(used, vae->latent, latent)};
     tt_params_clear_padding(&vae->params, gradient);
-    backward(vae, block, middle, vae->n_layers, work->z, false, work, &at, gradient);
-    tt_latent_backward(work->rows, used, vae->latent, beta, latent, work->noise, work->delta[at],
-                       work->delta[1 - at]);
-    at = 1 - at;
-    backward(vae, block, 0, middle, x, true, work, &at, gradient);
-    return loss;
+    TT_TRY(tt_run_backward(work->decoder, lanes, work->dy, gradient, &dz));
+    tt_latent_backward(lanes * rows, used, n, beta, work->latent, work->noise, dz, work->dlatent);
+    return tt_run_backward(work->encoder, lanes, work->dlatent, gradient, NULL);
 }

@@ -3,7 +3,7 @@
 #ifndef TUTTI_VAE_MODEL_H
 #define TUTTI_VAE_MODEL_H
 
-#include "nn/dense.h"
+#include "nn/net.h"
 #include "tutti/vae.h"
 
 /** Encoder input -> hidden -> (mu, logvar); decoder latent -> hidden mirrored -> input; tanh in the hidden
@@ -13,18 +13,20 @@ typedef struct tt_vae {
     int n_hidden;
     int64_t hidden[TT_HIDDEN_MAX];
     tt_params params;
-    int n_layers;                          /**< 2 (n_hidden + 1), the encoder's first */
-    tt_dense layer[2 * TT_HIDDEN_MAX + 2]; /**< n_hidden is the last of the encoder, giving [mu, logvar] */
+    tt_net encoder, decoder;
 } tt_vae;
 
-/** What a pass over a lane computes, for lanes of `rows` rows. */
+/** What passes over rows take, which come in at most `lanes` lanes of `lane_rows`. */
 typedef struct tt_vae_work {
-    int64_t rows;
-    float *output[2 * TT_HIDDEN_MAX + 2]; /**< [rows, layer.out] of each layer */
-    float *z;                             /**< [rows, latent] */
-    float *noise;                         /**< [rows, latent], for the caller to fill */
-    float *delta[2];                      /**< [rows, widest layer]; gradients on their way back */
-    float *memory;                        /**< owned: all of the above */
+    int64_t lanes, lane_rows;
+    int64_t rows; /**< lanes * lane_rows */
+    tt_run *encoder, *decoder;
+    const float *latent;         /**< [rows, 2 latent] mu, logvar of the last pass, in the encoder's run */
+    const float *reconstruction; /**< [rows, input] likewise, in the decoder's */
+    float *z;                    /**< [rows, latent] */
+    float *noise;                /**< [rows, latent], for the caller to fill */
+    float *dlatent;              /**< [rows, 2 latent] */
+    float *dy;                   /**< [rows, input] */
 } tt_vae_work;
 
 /** Sums over the used rows of a lane. */
@@ -45,23 +47,32 @@ void tt_vae_init(const tt_vae *vae, uint64_t seed, float *block);
 tt_status tt_vae_describe(const tt_vae *vae, char **text);
 tt_status tt_vae_parse(const char *file, const char *text, tt_vae *out);
 
-tt_status tt_vae_work_new(const tt_vae *vae, int64_t rows, tt_vae_work *out);
+/** How many lanes, a power of two, this model takes in one pass where `lanes` are at hand. */
+int64_t tt_vae_lanes(const tt_vae *vae, int64_t lanes);
+
+/** Room for passes over lanes of lane_rows rows. @param train  whether tt_vae_step() will be called */
+tt_status tt_vae_work_new(const tt_vae *vae, int64_t lanes, int64_t lane_rows, bool train, tt_vae_work *out);
 void tt_vae_work_free(tt_vae_work *work);
 
-/** Means and log-variances of x [work->rows, input] -> [rows, 2 latent], in work. Not collective. */
-const float *tt_vae_encode(const tt_vae *vae, const float *block, const float *x, tt_vae_work *work);
+/** Take the weights, which stay in `block`; call after each change of them. Not collective, as all below. */
+tt_status tt_vae_weights(tt_vae_work *work, const float *block);
 
-/** What the decoder makes of z [work->rows, latent]: [rows, input], in work. Not collective. */
-const float *tt_vae_decode(const tt_vae *vae, const float *block, const float *z, tt_vae_work *work);
+/** Means and log-variances of x [work->rows, input] into work->latent. */
+tt_status tt_vae_encode(const float *x, tt_vae_work *work);
 
-/** Encode and decode the mean, no noise; the reconstruction is left in work. Sums over `used` rows. */
-tt_vae_loss tt_vae_evaluate(const tt_vae *vae, const float *block, int64_t used, const float *x,
-                            tt_vae_work *work);
+/** What the decoder makes of work->z, into work->reconstruction. */
+tt_status tt_vae_decode(tt_vae_work *work);
 
-/** Forward with work->noise and backward: gradient of reconstruction + beta KL, summed over `used` rows (the
- *  others are padding and count nothing), over whatever the parameter block `gradient` held. Not collective.
- */
-tt_vae_loss tt_vae_step(const tt_vae *vae, const float *block, double beta, int64_t used, const float *x,
-                        tt_vae_work *work, float *gradient);
+/** Encode and decode the mean of x [work->rows, input], no noise. Sums over `used` rows. */
+tt_status tt_vae_evaluate(const tt_vae *vae, int64_t used, const float *x, tt_vae_work *work,
+                          tt_vae_loss *loss);
+
+/** Forward with work->noise and backward: gradient of reconstruction + beta KL, summed over the first `used`
+ *  rows (the others are padding and count nothing), over whatever the parameter block `gradient` held.
+ *  @param lanes      a power of two, at most work->lanes
+ *  @param x          [lanes * lane_rows, input]
+ *  @param[out] loss  [lanes] of each lane */
+tt_status tt_vae_step(const tt_vae *vae, double beta, int64_t lanes, int64_t used, const float *x,
+                      tt_vae_work *work, float *gradient, tt_vae_loss *loss);
 
 #endif

@@ -50,7 +50,8 @@ static tt_status check_rows(const reconstruction *r)
 static tt_status prepare(reconstruction *r)
 {
     const tt_vae *vae = &r->model.vae;
-    TT_TRY(tt_vae_work_new(vae, TT_BLOCK_ROWS, &r->work));
+    TT_TRY(tt_vae_work_new(vae, 1, TT_BLOCK_ROWS, false, &r->work));
+    TT_TRY(tt_vae_weights(&r->work, r->model.params));
     TT_TRY(tt_alloc(TT_BLOCK_ROWS * vae->input, sizeof *r->x, "a block of rows", &r->x));
     TT_TRY(tt_alloc(TT_BLOCK_ROWS * vae->input, sizeof *r->scaled, "a block of rows", &r->scaled));
     return tt_alloc(TT_BLOCK_ROWS * vae->input, sizeof *r->y, "a block of rows", &r->y);
@@ -116,19 +117,18 @@ static double mean_square(const float *a, const float *b, int64_t n)
 }
 
 /* Rows that are not valid stay zero. */
-static void reconstruct_block(reconstruction *r, int64_t n)
+static tt_status reconstruct_block(reconstruction *r, int64_t n)
 {
     const tt_model *m = &r->model;
     const double *shift = r->file.x.shift;
-    int64_t cols = m->vae.input, latent = m->vae.latent;
+    int64_t cols = m->vae.input;
+    tt_vae_loss loss;
     memset(r->scaled, 0, (size_t)(TT_BLOCK_ROWS * cols) * sizeof *r->scaled);
     memset(r->y, 0, (size_t)(TT_BLOCK_ROWS * cols) * sizeof *r->y);
     for (int64_t i = 0; i < n; i++)
         if (r->valid[i]) tt_scaling_row(&m->scaling, shift, r->x + i * cols, r->scaled + i * cols);
-    const float *code = tt_vae_encode(&m->vae, m->params, r->scaled, &r->work);
-    for (int64_t i = 0; i < TT_BLOCK_ROWS; i++)
-        memcpy(r->work.z + i * latent, code + 2 * i * latent, (size_t)latent * sizeof *code);
-    const float *y = tt_vae_decode(&m->vae, m->params, r->work.z, &r->work);
+    TT_TRY(tt_vae_evaluate(&m->vae, n, r->scaled, &r->work, &loss));
+    const float *y = r->work.reconstruction;
     for (int64_t i = 0; i < n; i++) {
         r->error[i] = r->valid[i] ? mean_square(y + i * cols, r->scaled + i * cols, cols) : 0;
         if (!r->valid[i]) continue;
@@ -136,6 +136,7 @@ static void reconstruct_block(reconstruction *r, int64_t n)
         for (int64_t j = 0; j < cols; j++)
             r->x[i * cols + j] = (float)((double)r->x[i * cols + j] + shift[j]);
     }
+    return TT_OK;
 }
 
 static tt_status write_block(const reconstruction *r, tt_store *store, int64_t at, int64_t n)
@@ -157,7 +158,7 @@ static tt_status write_rows(reconstruction *r, tt_store *store)
     for (int64_t i = mine.begin; s == TT_OK && i < mine.end; i += TT_BLOCK_ROWS) {
         int64_t n = mine.end - i < TT_BLOCK_ROWS ? mine.end - i : TT_BLOCK_ROWS;
         s = read_rows(r, i, n);
-        if (s == TT_OK) reconstruct_block(r, n);
+        if (s == TT_OK) s = reconstruct_block(r, n);
         if (s == TT_OK) s = write_block(r, store, i, n);
         tt_progress_add(&progress, n);
     }

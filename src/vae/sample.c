@@ -16,15 +16,14 @@ typedef struct sampling {
     int64_t name_bytes; /* longest name of a class, 0 without any */
     uint64_t seed;
     tt_vae_work work;
-    float *z, *x; /* [TT_BLOCK_ROWS, ...] */
-    char *names;  /* [TT_BLOCK_ROWS, name_bytes] */
+    float *x;    /* [TT_BLOCK_ROWS, ...] */
+    char *names; /* [TT_BLOCK_ROWS, name_bytes] */
 } sampling;
 
 static void free_sampling(sampling *s)
 {
     tt_vae_work_free(&s->work);
     tt_model_free(&s->model);
-    free(s->z);
     free(s->x);
     free(s->names);
 }
@@ -52,8 +51,8 @@ static tt_status prepare(sampling *s)
     const tt_vae *vae = &s->model.vae;
     if (__builtin_mul_overflow(s->n, (int64_t)s->classes, &s->rows))
         return tt_fail(TT_ERR_USAGE, "%lld samples of %d classes are too many", (long long)s->n, s->classes);
-    TT_TRY(tt_vae_work_new(vae, TT_BLOCK_ROWS, &s->work));
-    TT_TRY(tt_alloc(TT_BLOCK_ROWS * vae->latent, sizeof *s->z, "latents", &s->z));
+    TT_TRY(tt_vae_work_new(vae, 1, TT_BLOCK_ROWS, false, &s->work));
+    TT_TRY(tt_vae_weights(&s->work, s->model.params));
     TT_TRY(tt_alloc(TT_BLOCK_ROWS, (size_t)s->name_bytes, "names of classes", &s->names));
     return tt_alloc(TT_BLOCK_ROWS * vae->input, sizeof *s->x, "samples", &s->x);
 }
@@ -71,21 +70,23 @@ static tt_status create(const sampling *s, const tt_provenance *provenance, cons
 }
 
 /* Draw and decode rows [begin, begin + n), classes after each other. */
-static void draw_block(sampling *s, int64_t begin, int64_t n)
+static tt_status draw_block(sampling *s, int64_t begin, int64_t n)
 {
     const tt_vae *vae = &s->model.vae;
     tt_stream stream = {s->seed, TT_FOR_SAMPLE, 0};
-    memset(s->z, 0, (size_t)(TT_BLOCK_ROWS * vae->latent) * sizeof *s->z);
+    float *z = s->work.z;
+    memset(z, 0, (size_t)(TT_BLOCK_ROWS * vae->latent) * sizeof *z);
     memset(s->names, 0, (size_t)(TT_BLOCK_ROWS * s->name_bytes));
     for (int64_t i = 0; i < n; i++) {
         int64_t class = s->first + (begin + i) / s->n;
-        tt_random_normals(stream, (uint64_t)((begin + i) % s->n), vae->latent, s->z + i * vae->latent);
+        tt_random_normals(stream, (uint64_t)((begin + i) % s->n), vae->latent, z + i * vae->latent);
         if (s->name_bytes > 0)
             memcpy(s->names + i * s->name_bytes, s->model.name[class], strlen(s->model.name[class]));
     }
-    const float *y = tt_vae_decode(vae, s->model.params, s->z, &s->work);
+    TT_TRY(tt_vae_decode(&s->work));
     for (int64_t i = 0; i < n; i++)
-        tt_scaling_undo(&s->model.scaling, y + i * vae->input, s->x + i * vae->input);
+        tt_scaling_undo(&s->model.scaling, s->work.reconstruction + i * vae->input, s->x + i * vae->input);
+    return TT_OK;
 }
 
 static tt_status write_samples(sampling *s, tt_store *store)
@@ -96,9 +97,9 @@ static tt_status write_samples(sampling *s, tt_store *store)
     tt_progress_start(&progress, "sample", "rows", mine.end - mine.begin, s->rows);
     for (int64_t i = mine.begin; status == TT_OK && i < mine.end; i += TT_BLOCK_ROWS) {
         int64_t n = mine.end - i < TT_BLOCK_ROWS ? mine.end - i : TT_BLOCK_ROWS;
-        draw_block(s, i, n);
-        status = tt_store_write(store, "/x", i, n, s->x);
-        if (status == TT_OK) status = tt_store_write(store, "/z", i, n, s->z);
+        status = draw_block(s, i, n);
+        if (status == TT_OK) status = tt_store_write(store, "/x", i, n, s->x);
+        if (status == TT_OK) status = tt_store_write(store, "/z", i, n, s->work.z);
         if (status == TT_OK && s->name_bytes > 0) status = tt_store_write(store, "/genre", i, n, s->names);
         if (status == TT_OK) status = tt_stop_status();
         tt_progress_add(&progress, n);

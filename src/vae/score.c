@@ -12,11 +12,12 @@ static const double active_above = 0.01;
 /* Elements of the sums; the means and squares of latent units follow. */
 enum { SUM_ROWS, SUM_RECONSTRUCTION, SUM_KL, SUM_SQUARES, SUM_LATENT };
 
-static void add_chunk(const tt_training *t, tt_vae_work *work, const float *x, int64_t used, double *sum)
+static tt_status add_chunk(const tt_training *t, tt_vae_work *work, const float *x, int64_t used, double *sum)
 {
     int64_t n = t->vae.latent;
-    tt_vae_loss loss = tt_vae_evaluate(&t->vae, t->params, used, x, work);
-    const float *latent = work->output[t->vae.n_hidden];
+    tt_vae_loss loss;
+    TT_TRY(tt_vae_evaluate(&t->vae, used, x, work, &loss));
+    const float *latent = work->latent;
     sum[SUM_ROWS] += (double)used;
     sum[SUM_RECONSTRUCTION] += loss.reconstruction;
     sum[SUM_KL] += loss.kl;
@@ -27,6 +28,7 @@ static void add_chunk(const tt_training *t, tt_vae_work *work, const float *x, i
             sum[SUM_LATENT + k] += mu;
             sum[SUM_LATENT + n + k] += mu * mu;
         }
+    return TT_OK;
 }
 
 /* A block's marked rows in chunks of one shape. */
@@ -40,18 +42,18 @@ static tt_status add_block(const tt_training *t, const unsigned char *mask, int6
         if (!mask[begin + i]) continue;
         tt_scaling_apply(&t->scaling, &m, i, x + used++ * m.cols);
         if (used < CHUNK_ROWS) continue;
-        add_chunk(t, work, x, used, sum);
+        TT_TRY(add_chunk(t, work, x, used, sum));
         used = 0;
     }
-    if (used > 0) add_chunk(t, work, x, used, sum);
-    return TT_OK;
+    return used > 0 ? add_chunk(t, work, x, used, sum) : TT_OK;
 }
 
 static tt_status add_rows(const tt_training *t, const unsigned char *mask, tt_blocksum *sum)
 {
     tt_vae_work work = {0};
     float *x = NULL, *room = NULL;
-    tt_status s = tt_vae_work_new(&t->vae, CHUNK_ROWS, &work);
+    tt_status s = tt_vae_work_new(&t->vae, 1, CHUNK_ROWS, false, &work);
+    if (s == TT_OK) s = tt_vae_weights(&work, t->params);
     if (s == TT_OK) s = tt_alloc(CHUNK_ROWS * t->vae.input, sizeof *x, "rows to score", &x);
     if (s == TT_OK && !t->samples.x.data)
         s = tt_alloc(TT_BLOCK_ROWS * t->vae.input, sizeof *room, "a block of rows", &room);

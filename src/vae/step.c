@@ -13,22 +13,34 @@ double tt_training_beta(const tt_training *t)
     return t->settings->beta * (done < warmup ? done / warmup : 1.0);
 }
 
-/* Gradient and sums of one lane over whatever [params.size + TT_TAIL] held. */
-static void lane_gradient(tt_training *t, int64_t lane, float *out)
+/* The sums of lanes, added as their gradients are: pairs, pairs of pairs. */
+static tt_vae_loss sum_losses(int64_t lanes, const tt_vae_loss *loss)
 {
-    tt_lane rows = tt_feed_lane(&t->feed, t->step, lane);
+    if (lanes == 1) return (tt_vae_loss){(float)loss->reconstruction, (float)loss->kl};
+    tt_vae_loss left = sum_losses(lanes / 2, loss), right = sum_losses(lanes / 2, loss + lanes / 2);
+    return (tt_vae_loss){(float)left.reconstruction + (float)right.reconstruction,
+                         (float)left.kl + (float)right.kl};
+}
+
+/* Gradient and sums of `lanes` lanes from one of this rank, over whatever [params.size + TT_TAIL] held. */
+static tt_status lanes_gradient(tt_training *t, int64_t lane, int64_t lanes, float *out)
+{
     float *tail = out + t->vae.params.size;
-    float *stale = rows.used > 0 ? tail : out;
+    int64_t used = 0, n = t->vae.latent;
+    tt_lane rows = tt_feed_lane(&t->feed, t->step, lane);
+    for (int64_t i = 0; i < lanes; i++) used += tt_feed_lane(&t->feed, t->step, lane + i).used;
+    float *stale = used > 0 ? tail : out;
     memset(stale, 0, (size_t)(tail + TT_TAIL - stale) * sizeof *stale);
-    if (rows.used == 0) return;
+    if (used == 0) return TT_OK;
     tt_stream noise = {t->provenance->seed, TT_FOR_NOISE, (uint64_t)t->epoch};
-    for (int64_t i = 0; i < rows.used; i++)
-        tt_random_normals(noise, (uint64_t)rows.id[i], t->vae.latent, t->work.noise + i * t->vae.latent);
-    tt_vae_loss loss =
-        tt_vae_step(&t->vae, t->params, tt_training_beta(t), rows.used, rows.rows, &t->work, out);
+    for (int64_t i = 0; i < used; i++)
+        tt_random_normals(noise, (uint64_t)rows.id[i], n, t->work.noise + i * n);
+    TT_TRY(tt_vae_step(&t->vae, tt_training_beta(t), lanes, used, rows.rows, &t->work, out, t->loss));
+    tt_vae_loss loss = sum_losses(lanes, t->loss);
     tail[TT_TAIL_RECONSTRUCTION] = (float)loss.reconstruction;
     tail[TT_TAIL_KL] = (float)loss.kl;
-    tail[TT_TAIL_ROWS] = (float)rows.used;
+    tail[TT_TAIL_ROWS] = (float)used;
+    return TT_OK;
 }
 
 /* Rank 0 owns the first lane and its clock decides; the sum tells the others. */
@@ -38,21 +50,35 @@ static void mark_due(const tt_training *t, float *out)
         out[t->vae.params.size + TT_TAIL_CHECKPOINT] = 1;
 }
 
+/* From this lane on, how many make up a whole subtree that the model takes in one pass. */
+static int64_t lanes_from(const tt_training *t, int64_t lane)
+{
+    int64_t lanes = 1, first = t->feed.first_lane + lane;
+    while (2 * lanes <= t->work.lanes && lane + 2 * lanes <= t->feed.n_lanes && first % (2 * lanes) == 0)
+        lanes *= 2;
+    return lanes;
+}
+
+static tt_status sum_lanes(tt_training *t)
+{
+    TT_TRY(tt_stop_status());
+    TT_TRY(tt_vae_weights(&t->work, t->params));
+    for (int64_t lane = 0, lanes; lane < t->feed.n_lanes; lane += lanes) {
+        float *slot = tt_blocksum_room(t->lanes);
+        if (!slot) return TT_ERR_MEMORY;
+        lanes = lanes_from(t, lane);
+        TT_TRY(lanes_gradient(t, lane, lanes, slot));
+        if (lane == 0) mark_due(t, slot);
+        tt_blocksum_commit_tree(t->lanes, lanes);
+    }
+    return TT_OK;
+}
+
 /* The lanes of this rank, and their sum over all ranks by a tree of fixed shape. */
 static tt_status reduce_lanes(tt_training *t)
 {
-    tt_status s = tt_stop_status();
     tt_phase(&t->phases, "compute");
-    for (int64_t lane = 0; s == TT_OK && lane < t->feed.n_lanes; lane++) {
-        float *slot = tt_blocksum_room(t->lanes);
-        if (!slot) {
-            s = TT_ERR_MEMORY;
-            break;
-        }
-        lane_gradient(t, lane, slot);
-        if (lane == 0) mark_due(t, slot);
-        tt_blocksum_commit(t->lanes);
-    }
+    tt_status s = sum_lanes(t);
     tt_phase(&t->phases, "reduce");
     return tt_blocksum_finish(t->lanes, t->comm, s, t->gradient);
 }
@@ -65,7 +91,8 @@ static tt_status reduce_shares(tt_training *t)
     int64_t m = t->vae.params.size + TT_TAIL;
     tt_status s = tt_stop_status();
     if (s == TT_OK) s = tt_int(m, "parameters of the model", &n);
-    if (s == TT_OK) lane_gradient(t, 0, t->gradient);
+    if (s == TT_OK) s = tt_vae_weights(&t->work, t->params);
+    if (s == TT_OK) s = lanes_gradient(t, 0, 1, t->gradient);
     if (s == TT_OK) mark_due(t, t->gradient);
     tt_phase(&t->phases, "reduce");
     TT_TRY(tt_agree(t->comm, s));

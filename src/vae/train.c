@@ -62,7 +62,9 @@ static tt_status build_local(tt_training *t, const tt_model_params *m)
     for (int i = 0; i < m->n_hidden; i++) hidden[i] = m->hidden_dims[i];
     TT_TRY(tt_vae_new(t->samples.x.cols, m->latent_dim, m->n_hidden, hidden, &t->vae));
     const tt_params *p = &t->vae.params;
-    TT_TRY(tt_vae_work_new(&t->vae, t->feed.lane_rows, &t->work));
+    int64_t lanes = tt_vae_lanes(&t->vae, t->feed.n_lanes > 0 ? t->feed.n_lanes : 1);
+    TT_TRY(tt_vae_work_new(&t->vae, lanes, t->feed.lane_rows, true, &t->work));
+    TT_TRY(tt_alloc(lanes, sizeof *t->loss, "losses", &t->loss));
     TT_TRY(tt_params_block(p, "parameters", &t->params));
     TT_TRY(tt_params_block(p, "first moments", &t->first));
     TT_TRY(tt_params_block(p, "second moments", &t->second));
@@ -95,6 +97,7 @@ void tt_training_free(tt_training *t)
     free(t->best);
     free(t->gradient);
     free(t->history);
+    free(t->loss);
     tt_vae_work_free(&t->work);
     tt_vae_free(&t->vae);
     tt_feed_free(&t->feed);

@@ -32,7 +32,8 @@ typedef struct tt_training {
     tt_scaling scaling;
     tt_feed feed;
     tt_vae vae;
-    tt_vae_work work;      /**< of one lane */
+    tt_vae_work work;      /**< of as many lanes as the model takes at once */
+    tt_vae_loss *loss;     /**< [work.lanes] */
     float *params;         /**< parameter block */
     float *first, *second; /**< moments, parameter blocks */
     float *best;           /**< parameters of the best epoch so far; NULL without patience */

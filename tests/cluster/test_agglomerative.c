@@ -208,6 +208,40 @@ static void test_equal_and_few(void **state)
     }
 }
 
+/* More micro-clusters than rows that differ: the tree over those that do, with equal leaves joined at 0. */
+static void test_presample_equal(void **state)
+{
+    (void)state;
+    enum { ROWS = 700, DIFFERENT = 7, LEAVES = 60 };
+    tt_agglomerative_params p = {
+        .linkage = TT_WARD, .metric = TT_EUCLIDEAN, .k = DIFFERENT, .presample = LEAVES};
+    tt_matrix x;
+    tt_agglomerative tree, exact;
+    int64_t rows = 0;
+    fill(&x, ROWS, 1, 0);
+    for (int64_t i = 0; i < x.count; i++) {
+        int64_t value = (x.first + i) % DIFFERENT;
+        x.data[i] = (float)(value * value);
+    }
+    assert_ok(tt_agglomerative_fit(&x, &p, 1, &tree));
+    p.presample = 0;
+    assert_ok(tt_agglomerative_fit(&x, &p, 1, &exact));
+    assert_int_equal(tree.leaves, LEAVES);
+    assert_int_equal(tree.clusters, DIFFERENT);
+    for (int64_t i = 0; i < LEAVES; i++) {
+        assert_true(tree.leaf_size[i] >= 1);
+        rows += tree.leaf_size[i];
+    }
+    assert_int_equal(rows, ROWS);
+    for (int64_t i = 0; i < LEAVES - DIFFERENT; i++) assert_true(tree.linkage[4 * i + 2] == 0);
+    for (int64_t i = 1; i < DIFFERENT; i++)
+        assert_true(tree.linkage[4 * (LEAVES - 1 - i) + 2] == exact.linkage[4 * (ROWS - 1 - i) + 2]);
+    if (x.count > 0) assert_memory_equal(tree.label, exact.label, (size_t)x.count * sizeof *tree.label);
+    tt_agglomerative_free(&tree);
+    tt_agglomerative_free(&exact);
+    tt_matrix_free(&x);
+}
+
 static void expect(const tt_matrix *x, tt_agglomerative_params p, tt_status status, const char *message)
 {
     tt_agglomerative tree;
@@ -242,7 +276,11 @@ static void test_errors(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_golden),        cmocka_unit_test(test_ranks),  cmocka_unit_test(test_tiny),
-    cmocka_unit_test(test_equal_and_few), cmocka_unit_test(test_errors),
+    cmocka_unit_test(test_golden),
+    cmocka_unit_test(test_ranks),
+    cmocka_unit_test(test_tiny),
+    cmocka_unit_test(test_equal_and_few),
+    cmocka_unit_test(test_presample_equal),
+    cmocka_unit_test(test_errors),
 };
 TT_TEST_MAIN(cases)

@@ -32,52 +32,84 @@ static void test_params(void **state)
 
 enum { ROWS = 5, IN = 19, OUT = 33 };
 
+/* A net of one dense layer, run over `lanes` lanes. */
+typedef struct single {
+    tt_params params;
+    tt_net net;
+    tt_run *run;
+    float *block;
+} single;
+
+static void open_single(int64_t in, int64_t out, int64_t rows, int64_t lanes, tt_activation activation,
+                        single *n)
+{
+    *n = (single){0};
+    tt_batch_shape shape = {.lanes = lanes, .rows = rows};
+    assert_ok(tt_dense_add(&n->params, &n->net, "layer", in, out, activation, 2));
+    assert_ok(tt_params_block(&n->params, "test", &n->block));
+    assert_ok(tt_run_new(&n->net, &shape, true, &n->run));
+    tt_net_init(&n->net, 4, n->block);
+}
+
+static void close_single(single *n)
+{
+    tt_run_free(n->run);
+    tt_net_free(&n->net);
+    tt_params_free(&n->params);
+    free(n->block);
+}
+
+/* Forward over one lane with the weights as they are. */
+static const float *run_single(single *n, const float *x)
+{
+    const float *y;
+    assert_ok(tt_run_weights(n->run, n->block));
+    assert_ok(tt_run_forward(n->run, 1, x, &y));
+    return y;
+}
+
 static void check_dense(tt_activation activation)
 {
-    tt_params p = {0};
-    tt_dense layer;
-    float *block, *gradient, x[ROWS][IN], y[ROWS][OUT], dy[ROWS][OUT], dx[ROWS][IN];
-    assert_ok(tt_dense_new(&p, "layer", IN, OUT, activation, &layer));
-    assert_ok(tt_params_block(&p, "test", &block));
-    assert_ok(tt_params_block(&p, "test", &gradient));
-    tt_dense_init(&layer, 4, 2, block);
+    single n;
+    float *gradient, x[ROWS][IN], dy[ROWS][OUT], *dx;
+    open_single(IN, OUT, ROWS, 1, activation, &n);
+    assert_ok(tt_params_block(&n.params, "test", &gradient));
+    float *block = n.block, *bias = block + n.params.tensor[1].offset, *w = block;
     tt_stream s = {1, TT_FOR_TEST, 0};
     tt_random_normals(s, 0, ROWS * IN, &x[0][0]);
     tt_random_normals(s, 1, ROWS * OUT, &dy[0][0]);
-    tt_random_normals(s, 2, OUT, block + layer.bias);
-    const float *w = block + layer.weight;
+    tt_random_normals(s, 2, OUT, bias);
     double upstream[ROWS][OUT];
-    tt_dense_forward(&layer, block, ROWS, &x[0][0], &y[0][0]);
+    const float *y = run_single(&n, &x[0][0]);
     for (int r = 0; r < ROWS; r++)
         for (int o = 0; o < OUT; o++) {
-            double v = (double)block[layer.bias + o];
+            double v = (double)bias[o];
             for (int i = 0; i < IN; i++) v += (double)x[r][i] * (double)w[o * IN + i];
             bool cut = activation == TT_RELU && v < 0;
             double expected = activation == TT_TANH ? tanh(v) : cut ? 0 : v;
             double slope = activation == TT_TANH ? 1 - expected * expected : cut ? 0 : 1;
-            assert_near(y[r][o], expected, 1e-5);
+            assert_near(y[r * OUT + o], expected, 1e-5);
             upstream[r][o] = slope * (double)dy[r][o];
         }
-    tt_dense_backward(&layer, block, ROWS, &x[0][0], &y[0][0], &dy[0][0], gradient, &dx[0][0]);
+    assert_ok(tt_run_backward(n.run, 1, &dy[0][0], gradient, &dx));
     for (int o = 0; o < OUT; o++) {
         double db = 0;
         for (int r = 0; r < ROWS; r++) db += upstream[r][o];
-        assert_near(gradient[layer.bias + o], db, 1e-5);
+        assert_near(gradient[n.params.tensor[1].offset + o], db, 1e-5);
         for (int i = 0; i < IN; i++) {
             double dw = 0;
             for (int r = 0; r < ROWS; r++) dw += upstream[r][o] * (double)x[r][i];
-            assert_near(gradient[layer.weight + o * IN + i], dw, 1e-5);
+            assert_near(gradient[o * IN + i], dw, 1e-5);
         }
     }
     for (int r = 0; r < ROWS; r++)
         for (int i = 0; i < IN; i++) {
             double d = 0;
             for (int o = 0; o < OUT; o++) d += upstream[r][o] * (double)w[o * IN + i];
-            assert_near(dx[r][i], d, 1e-5);
+            assert_near(dx[r * IN + i], d, 1e-5);
         }
-    free(block);
     free(gradient);
-    tt_params_free(&p);
+    close_single(&n);
 }
 
 static void test_dense(void **state)
@@ -92,54 +124,93 @@ static void test_dense(void **state)
 static void test_tanh(void **state)
 {
     (void)state;
-    tt_params p = {0};
-    tt_dense layer;
-    float *block, one = 1, y;
-    assert_ok(tt_dense_new(&p, "layer", 1, 1, TT_TANH, &layer));
-    assert_ok(tt_params_block(&p, "test", &block));
+    single n;
+    float one = 1;
+    open_single(1, 1, 1, 1, TT_TANH, &n);
     for (int i = -4000; i <= 4000; i++) {
-        block[layer.weight] = (float)i / 300;
-        tt_dense_forward(&layer, block, 1, &one, &y);
-        assert_near(y, tanh((double)block[layer.weight]), 2e-7);
+        n.block[0] = (float)i / 300;
+        assert_near(*run_single(&n, &one), tanh((double)n.block[0]), 2e-7);
     }
     const float far[] = {1e30F, -1e30F, INFINITY, -INFINITY};
     for (int i = 0; i < 4; i++) {
-        block[layer.weight] = far[i];
-        tt_dense_forward(&layer, block, 1, &one, &y);
-        assert_near(y, i % 2 ? -1 : 1, 2e-7);
+        n.block[0] = far[i];
+        assert_near(*run_single(&n, &one), i % 2 ? -1 : 1, 2e-7);
     }
-    block[layer.weight] = NAN;
-    tt_dense_forward(&layer, block, 1, &one, &y);
-    assert_true(isnan(y));
-    free(block);
-    tt_params_free(&p);
+    n.block[0] = NAN;
+    assert_true(isnan(*run_single(&n, &one)));
+    close_single(&n);
+}
+
+enum { LANES = 4, LANE_ROWS = 11, WIDE_IN = 300, WIDE_OUT = 101 };
+
+/* Four lanes at once are, bit by bit, four lanes one by one: rows as they are, gradients in pairs. */
+static void test_lanes(void **state)
+{
+    (void)state;
+    single n;
+    float *x, *dy, *lane[LANES], *whole, *dx;
+    const float *y;
+    tt_stream s = {1, TT_FOR_TEST, 3};
+    open_single(WIDE_IN, WIDE_OUT, LANE_ROWS, LANES, TT_TANH, &n);
+    assert_ok(tt_alloc(LANES * LANE_ROWS * WIDE_IN, sizeof *x, "test", &x));
+    assert_ok(tt_alloc(2 * LANES * LANE_ROWS * WIDE_OUT, sizeof *dy, "test", &dy));
+    float *spent = dy + LANES * LANE_ROWS * WIDE_OUT;
+    tt_random_normals(s, 0, LANES * LANE_ROWS * WIDE_IN, x);
+    tt_random_normals(s, 1, LANES * LANE_ROWS * WIDE_OUT, dy);
+    memcpy(spent, dy, LANES * LANE_ROWS * WIDE_OUT * sizeof *dy);
+    assert_ok(tt_run_weights(n.run, n.block));
+    float *parts_y, *parts_dx;
+    assert_ok(tt_alloc(LANES * LANE_ROWS * WIDE_OUT, sizeof *x, "test", &parts_y));
+    assert_ok(tt_alloc(LANES * LANE_ROWS * WIDE_IN, sizeof *x, "test", &parts_dx));
+    for (int l = 0; l < LANES; l++) {
+        assert_ok(tt_params_block(&n.params, "test", &lane[l]));
+        assert_ok(tt_run_forward(n.run, 1, x + l * LANE_ROWS * WIDE_IN, &y));
+        memcpy(parts_y + l * LANE_ROWS * WIDE_OUT, y, LANE_ROWS * WIDE_OUT * sizeof *y);
+        assert_ok(tt_run_backward(n.run, 1, spent + l * LANE_ROWS * WIDE_OUT, lane[l], &dx));
+        memcpy(parts_dx + l * LANE_ROWS * WIDE_IN, dx, LANE_ROWS * WIDE_IN * sizeof *y);
+    }
+    assert_ok(tt_params_block(&n.params, "test", &whole));
+    assert_ok(tt_run_forward(n.run, LANES, x, &y));
+    assert_memory_equal(y, parts_y, LANES * LANE_ROWS * WIDE_OUT * sizeof *y);
+    assert_ok(tt_run_backward(n.run, LANES, dy, whole, &dx));
+    assert_memory_equal(dx, parts_dx, LANES * LANE_ROWS * WIDE_IN * sizeof *y);
+    for (int64_t i = 0; i < n.params.size; i++) {
+        float sum = (lane[0][i] + lane[1][i]) + (lane[2][i] + lane[3][i]);
+        assert_memory_equal(&whole[i], &sum, sizeof sum);
+    }
+    for (int l = 0; l < LANES; l++) free(lane[l]);
+    free(x);
+    free(dy);
+    free(parts_y);
+    free(parts_dx);
+    free(whole);
+    close_single(&n);
 }
 
 /* Variance gain / in, and the same numbers for the same seed alone. */
 static void test_init(void **state)
 {
     (void)state;
-    tt_params p = {0};
-    tt_dense layer;
+    single n;
     float *a, *b;
-    assert_ok(tt_dense_new(&p, "layer", 200, 100, TT_RELU, &layer));
-    assert_ok(tt_params_block(&p, "test", &a));
-    assert_ok(tt_params_block(&p, "test", &b));
-    tt_dense_init(&layer, 4, 2, a);
-    tt_dense_init(&layer, 4, 2, b);
-    assert_memory_equal(a, b, (size_t)p.size * sizeof *a);
-    double sum = 0, square = 0, n = 200 * 100;
+    open_single(200, 100, 1, 1, TT_RELU, &n);
+    assert_ok(tt_params_block(&n.params, "test", &a));
+    assert_ok(tt_params_block(&n.params, "test", &b));
+    tt_net_init(&n.net, 4, a);
+    tt_net_init(&n.net, 4, b);
+    assert_memory_equal(a, b, (size_t)n.params.size * sizeof *a);
+    double sum = 0, square = 0, count = 200 * 100;
     for (int64_t i = 0; i < 200 * 100; i++) {
-        sum += (double)a[layer.weight + i];
-        square += (double)a[layer.weight + i] * (double)a[layer.weight + i];
+        sum += (double)a[i];
+        square += (double)a[i] * (double)a[i];
     }
-    assert_near(sum / n, 0, 5 * sqrt(0.01 / n)); /* five standard errors */
-    assert_near(square / n, 0.01, 5 * 0.01 * sqrt(2 / n));
-    tt_dense_init(&layer, 5, 2, b);
-    assert_memory_not_equal(a, b, (size_t)p.size * sizeof *a);
+    assert_near(sum / count, 0, 5 * sqrt(0.01 / count)); /* five standard errors */
+    assert_near(square / count, 0.01, 5 * 0.01 * sqrt(2 / count));
+    tt_net_init(&n.net, 5, b);
+    assert_memory_not_equal(a, b, (size_t)n.params.size * sizeof *a);
     free(a);
     free(b);
-    tt_params_free(&p);
+    close_single(&n);
 }
 
 static void test_losses(void **state)
@@ -156,7 +227,7 @@ static void test_losses(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_params), cmocka_unit_test(test_dense),      cmocka_unit_test(test_tanh),
-    cmocka_unit_test(test_init),   cmocka_unit_test(test_losses),
+    cmocka_unit_test(test_params), cmocka_unit_test(test_dense),  cmocka_unit_test(test_tanh),
+    cmocka_unit_test(test_init),   cmocka_unit_test(test_losses), cmocka_unit_test(test_lanes),
 };
 TT_TEST_MAIN(cases)

@@ -21,7 +21,9 @@ static char *joined(tt_tokenizer *t, const char *language, const char *text, int
 {
     tt_tokens tokens = {0};
     char *out;
-    assert_ok(tt_tokenize(t, language, text, n, &tokens));
+    int64_t read = 0;
+    assert_ok(tt_tokenize(t, language, text, n, &read, &tokens));
+    assert_int_equal(read, n);
     assert_ok(tt_alloc(tokens.n_bytes + tokens.n + 1, 1, "test", &out));
     char *to = out;
     const char *at = tokens.bytes;
@@ -97,8 +99,9 @@ static void test_whole_words(void **state)
     tt_tokenizer *t = tokenizer(&plain, NULL);
     tt_tokens tokens = {0};
     for (int64_t i = 0; i < rows; i++) {
+        int64_t read = 0;
         row_text(torn, bytes, i, text);
-        assert_ok(tt_tokenize(t, "", text, (int64_t)strlen(text), &tokens));
+        assert_ok(tt_tokenize(t, "", text, (int64_t)strlen(text), &read, &tokens));
         if (tokens.n != 1) fail_msg("%s is torn into %lld", text, (long long)tokens.n);
     }
     assert_true(rows >= 15);
@@ -134,20 +137,54 @@ static void test_long_texts(void **state)
 {
     (void)state;
     enum { BYTES = 3 << 20 };
+    int64_t read = 0;
     tt_tokenizer *t = tokenizer(&plain, NULL);
     tt_tokens tokens = {0};
     char *text;
     assert_ok(tt_alloc(BYTES, 1, "test", &text));
     memset(text, 'a', BYTES);
-    assert_ok(tt_tokenize(t, "", text, BYTES, &tokens));
+    assert_ok(tt_tokenize(t, "", text, BYTES, &read, &tokens));
     assert_int_equal(tokens.n, 0);
     assert_int_equal(tt_tokenizer_counts(t)->too_long, 1);
     for (int64_t i = 0; i + 6 <= BYTES; i += 6) memcpy(text + i, "\xD0\xB0\xE2\x80\x94 ", 6);
-    assert_ok(tt_tokenize(t, "", text, BYTES / 6 * 6, &tokens));
+    read = 0;
+    assert_ok(tt_tokenize(t, "", text, BYTES / 6 * 6, &read, &tokens));
     assert_int_equal(tokens.n, BYTES / 6);
     tt_tokens_free(&tokens);
     tt_tokenizer_free(t);
     free(text);
+}
+
+/* A text too long to be worked on at once, `unit` again and again: pieces tear neither words nor marks. */
+static void check_pieces(const char *unit, int64_t words, int64_t marks)
+{
+    enum { BYTES = 9 << 20 };
+    const int64_t length = (int64_t)strlen(unit), units = BYTES / length;
+    tt_tokenizer *t = tokenizer(&plain, NULL);
+    tt_tokens tokens = {0};
+    char *text;
+    int64_t n = 0, pieces = 0, bytes = units * length;
+    assert_ok(tt_alloc(bytes, 1, "test", &text));
+    for (int64_t i = 0; i < units; i++) memcpy(text + i * length, unit, (size_t)length);
+    for (int64_t read = 0; read < bytes; pieces++) {
+        assert_ok(tt_tokenize(t, "", text, bytes, &read, &tokens));
+        n += tokens.n;
+    }
+    assert_int_equal(n, units * words);
+    assert_in_range(pieces, 3, 4);
+    assert_int_equal(tt_tokenizer_counts(t)->sections, units * marks);
+    assert_int_equal(tt_tokenizer_counts(t)->repaired, strstr(unit, "\xFF") != NULL);
+    tt_tokens_free(&tokens);
+    tt_tokenizer_free(t);
+    free(text);
+}
+
+static void test_pieces(void **state)
+{
+    (void)state;
+    check_pieces("one \xFF two [Chorus of three]\nlonger\n", 3, 1);
+    check_pieces("one two [Chorus of three] longer ", 3, 1);
+    check_pieces("\xE6\xAD\x8C", 1, 0);
 }
 
 /* ICU alone: fold the whole text, then find words in it. */
@@ -298,6 +335,7 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_whole_words),
     cmocka_unit_test(test_marks_and_damage),
     cmocka_unit_test(test_long_texts),
+    cmocka_unit_test(test_pieces),
     cmocka_unit_test(test_same_as_icu),
     cmocka_unit_test(test_stems_and_stop_words),
     cmocka_unit_test(test_guess),

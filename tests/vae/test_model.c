@@ -69,7 +69,7 @@ static void open_golden(const char *group, golden *g)
     g->rows = x.dims[0];
     g->steps = loss.dims[0];
     assert_ok(tt_vae_new(x.dims[1], noise.dims[2], (int)hidden.dims[0], dims, &g->vae));
-    assert_ok(tt_vae_work_new(&g->vae, g->rows + PADDING, &g->work));
+    assert_ok(tt_vae_work_new(&g->vae, 1, g->rows + PADDING, true, &g->work));
     assert_ok(tt_params_block(&g->vae.params, "test", &g->params));
     assert_ok(tt_params_block(&g->vae.params, "test", &g->gradient));
     assert_ok(tt_alloc((g->rows + PADDING) * x.dims[1], sizeof(float), "test", &g->x));
@@ -83,8 +83,8 @@ static void open_golden(const char *group, golden *g)
 static void close_golden(golden *g)
 {
     tt_store_close(g->store);
-    tt_vae_free(&g->vae);
     tt_vae_work_free(&g->work);
+    tt_vae_free(&g->vae);
     free(g->x);
     free(g->noise);
     free(g->params);
@@ -97,7 +97,10 @@ static tt_vae_loss step(golden *g, int64_t at)
     int64_t n = g->rows * g->vae.latent;
     memcpy(g->work.noise, g->noise + at * n, (size_t)n * sizeof(float));
     memset(g->gradient, 0, (size_t)g->vae.params.size * sizeof(float));
-    return tt_vae_step(&g->vae, g->params, g->beta, g->rows, g->x, &g->work, g->gradient);
+    tt_vae_loss loss;
+    assert_ok(tt_vae_weights(&g->work, g->params));
+    assert_ok(tt_vae_step(&g->vae, g->beta, 1, g->rows, g->x, &g->work, g->gradient, &loss));
+    return loss;
 }
 
 /* Every tensor within 1e-4 of its largest element: float32 sums of a few dozen terms leave about 1e-6. */

@@ -1,0 +1,218 @@
+#include "kmeans_filter.h"
+
+#include "tutti/memory.h"
+#include "tutti/simd.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef TT_BYTE_KERNEL
+#include <immintrin.h>
+
+enum {
+    QUAD = 4,
+    MIDDLE = 128,   /* bytes of rows are unsigned, those of centres signed */
+    LARGEST = 127,  /* of either side */
+    COLS_MAX = 1 << 15 /* products of 255 x 127 that a sum of 32 bits holds */
+};
+
+/* Makes a length computed in float or double an upper bound. */
+static const double raise = 1 + 0x1p-20;
+
+/* Values low - 2 row.centre of TILE rows, TILE centres at a time. The lowest bits of a value give way to the
+ * number of its centre, so that sorting is of single floats. */
+TT_BYTE_KERNEL static void nearest_by_bytes(const kmeans_filter *f, const int32_t *rows, const float *scale,
+                                            int64_t panels, filter_nearest *out)
+{
+    __m512 best = _mm512_set1_ps(INFINITY), second = best, rest = best;
+    __m512 factor = _mm512_mul_ps(_mm512_loadu_ps(scale), _mm512_set1_ps(-2.0f * f->unit));
+    __m512i bits = _mm512_set1_epi32(f->bits);
+    for (int64_t p = 0; p < panels; p++) {
+        const int32_t *centre = f->centres + p * f->quads * TILE;
+        __m512i sum[TILE];
+        for (int c = 0; c < TILE; c++) sum[c] = _mm512_set1_epi32(f->offset[p * TILE + c]);
+        for (int64_t q = 0; q < f->quads; q++, centre += TILE) {
+            __m512i quad = _mm512_loadu_si512(rows + q * TILE);
+            for (int c = 0; c < TILE; c++)
+                sum[c] = _mm512_dpbusd_epi32(sum[c], quad, _mm512_set1_epi32(centre[c]));
+        }
+        for (int c = 0; c < TILE; c++) {
+            enum { SELECT = 0xd8 }; /* third ? second : first */
+            __m512 low = _mm512_set1_ps(f->low[p * TILE + c]);
+            __m512 value = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[c]), factor, low);
+            __m512i number = _mm512_set1_epi32((int32_t)(p * TILE + c));
+            __m512 key = _mm512_castsi512_ps(
+                _mm512_ternarylogic_epi32(_mm512_castps_si512(value), number, bits, SELECT));
+            __m512 more = _mm512_max_ps(best, key);
+            best = _mm512_min_ps(best, key);
+            __m512 most = _mm512_max_ps(second, more);
+            second = _mm512_min_ps(second, more);
+            rest = _mm512_min_ps(rest, most);
+        }
+    }
+    _mm512_storeu_ps(out->best, best);
+    _mm512_storeu_ps(out->second, second);
+    _mm512_storeu_ps(out->rest, rest);
+    _mm512_storeu_si512(out->index[0], _mm512_and_si512(_mm512_castps_si512(best), bits));
+    _mm512_storeu_si512(out->index[1], _mm512_and_si512(_mm512_castps_si512(second), bits));
+}
+
+static tt_status allocate(kmeans_filter *f, int64_t padded, int64_t panels)
+{
+    TT_TRY(tt_alloc(f->cols, sizeof *f->mean, "rounded rows", &f->mean));
+    TT_TRY(tt_alloc(padded * f->quads, sizeof *f->rows, "rounded rows", &f->rows));
+    TT_TRY(tt_alloc(padded, sizeof *f->scale, "rounded rows", &f->scale));
+    TT_TRY(tt_alloc(padded, sizeof *f->residual, "rounded rows", &f->residual));
+    TT_TRY(tt_alloc(padded, sizeof *f->length, "rounded rows", &f->length));
+    TT_TRY(tt_alloc(panels * TILE * f->quads, sizeof *f->centres, "rounded centres", &f->centres));
+    TT_TRY(tt_alloc(panels * TILE, sizeof *f->offset, "rounded centres", &f->offset));
+    return tt_alloc(panels * TILE, sizeof *f->low, "rounded centres", &f->low);
+}
+
+/* Largest size of a row's differences from `mean`. */
+TT_KERNEL static double largest_size(int64_t cols, const float *row, const double *mean)
+{
+    double most = 0;
+#pragma omp simd reduction(max : most)
+    for (int64_t j = 0; j < cols; j++) {
+        double size = fabs((double)row[j] - mean[j]);
+        most = size > most ? size : most;
+    }
+    return most;
+}
+
+/* Bytes of a row; its squared length, and that of what they leave. */
+TT_KERNEL static void round_values(int64_t cols, const float *row, const double *mean, double scale,
+                                   double inverse, unsigned char *byte, double *length, double *residual)
+{
+    double square = 0, left = 0;
+#pragma omp simd reduction(+ : square, left)
+    for (int64_t j = 0; j < cols; j++) {
+        double value = (double)row[j] - mean[j], rounded = rint(value * inverse);
+        rounded = rounded < LARGEST ? rounded : LARGEST;
+        rounded = rounded > -LARGEST ? rounded : -LARGEST;
+        double rest = value - rounded * scale;
+        square += value * value;
+        left += rest * rest;
+        byte[j] = (unsigned char)((int)rounded + MIDDLE);
+    }
+    *length = sqrt(square) + sqrt(left);
+    *residual = sqrt(left);
+}
+
+/* @param byte  [4 quads], zeros beyond the columns */
+static void round_row(kmeans_filter *f, int64_t i, const float *row, unsigned char *byte)
+{
+    float scale = (float)(largest_size(f->cols, row, f->mean) / LARGEST);
+    double inverse = scale > FLT_MIN ? 1.0 / (double)scale : 0, length, residual;
+    round_values(f->cols, row, f->mean, (double)scale, inverse, byte, &length, &residual);
+    int32_t *to = f->rows + i / TILE * TILE * f->quads + i % TILE;
+    for (int64_t q = 0; q < f->quads; q++) memcpy(to + q * TILE, byte + q * QUAD, QUAD);
+    f->scale[i] = scale;
+    f->residual[i] = (float)(residual * raise) + FLT_MIN;
+    f->length[i] = (float)(length * raise) + FLT_MIN;
+}
+
+tt_status kmeans_filter_init(kmeans_filter *f, const tt_points *points, int64_t panels)
+{
+    const tt_matrix *x = points->x;
+    *f = (kmeans_filter){.cols = x->cols, .quads = (x->cols + QUAD - 1) / QUAD};
+    if (!TT_HAS_BYTES || x->cols > COLS_MAX) return TT_OK;
+    f->bits = kmeans_tile_bits(panels);
+    TT_TRY(allocate(f, (x->count + TILE - 1) / TILE * TILE, panels));
+    for (int64_t j = 0; j < f->cols; j++)
+        f->mean[j] = points->mean[j] - x->shift[j] - (double)points->origin[j];
+    unsigned char *byte;
+    TT_TRY(tt_alloc(f->quads, QUAD, "rounded rows", &byte));
+    for (int64_t i = 0; i < x->count; i++) round_row(f, i, points->data + i * f->cols, byte);
+    free(byte);
+    return TT_OK;
+}
+
+static void round_centre(kmeans_filter *f, const double *centre, int64_t c)
+{
+    double square = 0, left = 0;
+    int32_t *to = f->centres + c / TILE * TILE * f->quads, total = 0;
+    for (int64_t j = 0; j < f->cols; j++) {
+        double value = centre[j] - f->mean[j], byte = f->unit > 0 ? rint(value / (double)f->unit) : 0;
+        byte = fmin(fmax(byte, -LARGEST), LARGEST);
+        double rest = value - byte * (double)f->unit;
+        square += value * value;
+        left += rest * rest;
+        total += (int32_t)byte;
+        signed char *quad = (signed char *)(to + j / QUAD * TILE + c % TILE);
+        quad[j % QUAD] = (signed char)byte;
+    }
+    f->offset[c] = -MIDDLE * total;
+    f->low[c] = (float)square;
+    f->reach = fmaxf(f->reach, (float)(sqrt(square) * raise));
+    f->error = fmaxf(f->error, (float)(sqrt(left) * raise) + FLT_MIN);
+}
+
+void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n, int64_t panels)
+{
+    double most = 0;
+    for (int64_t c = 0; c < n; c++)
+        for (int64_t j = 0; j < f->cols; j++) most = fmax(most, fabs(centre[c * f->cols + j] - f->mean[j]));
+    f->unit = (float)(most / LARGEST);
+    f->reach = f->error = 0;
+    for (int64_t c = 0; c < panels * TILE; c++) f->low[c] = KMEANS_FAR;
+    for (int64_t c = 0; c < n; c++) round_centre(f, centre + c * f->cols, c);
+}
+
+/* With y = s q + r a row and z = t p + e a centre, y.z - s t q.p = r.z + s q.e: so the error of a value is at
+ * most twice |r||z| + |s q||e|, that of a difference of two twice as much. Numbers of centres and a few
+ * roundings in float32 change both by `share` of what a value can be. */
+TT_KERNEL static void set_margins(float reach, float error, float share, const float *length,
+                                  const float *residual, filter_nearest *out)
+{
+    for (int r = 0; r < TILE; r++) {
+        out->margin[r] = 4.001f * (residual[r] * reach + length[r] * error) +
+                         share * reach * (reach + 2 * length[r]) + FLT_MIN;
+        out->norm[r] = length[r] * length[r];
+    }
+}
+
+void kmeans_filter_tile(const kmeans_filter *f, int64_t first, int64_t panels, filter_nearest *out)
+{
+    nearest_by_bytes(f, f->rows + first * f->quads, f->scale + first, panels, out);
+    float share = 0x1p-19f + (float)(f->bits + 1) * 0x1p-22f;
+    set_margins(f->reach, f->error, share, f->length + first, f->residual + first, out);
+}
+
+#else
+
+tt_status kmeans_filter_init(kmeans_filter *f, const tt_points *points, int64_t panels)
+{
+    (void)points;
+    (void)panels;
+    *f = (kmeans_filter){0};
+    return TT_OK;
+}
+
+void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n, int64_t panels)
+{
+    (void)f;
+    (void)centre;
+    (void)n;
+    (void)panels;
+}
+
+void kmeans_filter_tile(const kmeans_filter *f, int64_t first, int64_t panels, filter_nearest *out)
+{
+    (void)f;
+    (void)first;
+    (void)panels;
+    *out = (filter_nearest){0};
+}
+
+#endif
+
+void kmeans_filter_clear(kmeans_filter *f)
+{
+    void *owned[] = {f->mean, f->rows, f->scale, f->residual, f->length, f->centres, f->offset, f->low};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
+    *f = (kmeans_filter){0};
+}

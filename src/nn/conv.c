@@ -1,0 +1,116 @@
+#include "nn/conv.h"
+
+#include "nn/bias.h"
+#include "tutti/random.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TAPS = 9 };
+
+static tt_status add_tensors(tt_params *params, const char *name, int64_t coarse, int64_t fine,
+                             tt_conv *layer)
+{
+    char full[TT_TENSOR_NAME + 8];
+    int weight, bias;
+    snprintf(full, sizeof full, "%s.weight", name);
+    TT_TRY(tt_params_add(params, full, 4, (int64_t[]){coarse, fine, 3, 3}, &weight));
+    snprintf(full, sizeof full, "%s.bias", name);
+    TT_TRY(tt_params_add(params, full, 1, (int64_t[]){layer->out.channels}, &bias));
+    layer->weight = params->tensor[weight].offset;
+    layer->bias = params->tensor[bias].offset;
+    return TT_OK;
+}
+
+tt_status tt_conv_new(tt_params *params, const char *name, tt_image in, int64_t channels,
+                      tt_activation activation, tt_conv *layer)
+{
+    tt_image out = {tt_conv_coarse(in.height), tt_conv_coarse(in.width), channels};
+    *layer = (tt_conv){.in = in, .out = out, .activation = activation};
+    return add_tensors(params, name, channels, in.channels, layer);
+}
+
+tt_status tt_deconv_new(tt_params *params, const char *name, tt_image in, tt_image out,
+                        tt_activation activation, tt_conv *layer)
+{
+    *layer = (tt_conv){.in = in, .out = out, .up = true, .activation = activation};
+    if (tt_conv_coarse(out.height) != in.height || tt_conv_coarse(out.width) != in.width)
+        return tt_fail(
+            TT_ERR_INTERNAL, "layer %s: no transposed convolution makes %lld x %lld of %lld x %lld", name,
+            (long long)out.height, (long long)out.width, (long long)in.height, (long long)in.width);
+    return add_tensors(params, name, in.channels, out.channels, layer);
+}
+
+/* On the way up every fourth tap meets a pixel. */
+void tt_conv_init(const tt_conv *layer, uint64_t seed, double gain, float *block)
+{
+    tt_stream s = {seed, TT_FOR_WEIGHTS, (uint64_t)layer->weight};
+    int64_t coarse = layer->up ? layer->in.channels : layer->out.channels;
+    int64_t fine = layer->up ? layer->out.channels : layer->in.channels;
+    double products = (double)(layer->in.channels * TAPS) / (layer->up ? 4 : 1);
+    float scale = (float)sqrt(gain / products);
+    for (int64_t o = 0; o < coarse; o++) {
+        float *row = block + layer->weight + o * fine * TAPS;
+        tt_random_normals(s, (uint64_t)o, fine * TAPS, row);
+        for (int64_t i = 0; i < fine * TAPS; i++) row[i] *= scale;
+    }
+    memset(block + layer->bias, 0, (size_t)layer->out.channels * sizeof *block);
+}
+
+tt_status tt_conv_work_new(const tt_conv *layer, int64_t rows, bool bf16, tt_conv_work *out)
+{
+    tt_image fine = layer->up ? layer->out : layer->in;
+    const tt_conv_shape shape = {rows, fine.height, fine.width, fine.channels,
+                                 layer->up ? layer->in.channels : layer->out.channels};
+    tt_conv_end down = layer->activation == TT_RELU ? TT_CONV_BIAS_RELU : TT_CONV_BIAS;
+    *out = (tt_conv_work){.layer = layer, .rows = rows, .bf16 = bf16};
+    return tt_dnnl_conv_new(&shape, bf16, layer->up ? TT_CONV_PLAIN : down, &out->conv);
+}
+
+void tt_conv_work_free(tt_conv_work *work)
+{
+    tt_dnnl_conv_free(work->conv);
+    *work = (tt_conv_work){0};
+}
+
+tt_status tt_conv_work_weights(tt_conv_work *work, const float *block)
+{
+    const tt_conv *layer = work->layer;
+    work->bias = block + layer->bias;
+    return tt_dnnl_conv_weights(work->conv, block + layer->weight, layer->up ? NULL : work->bias);
+}
+
+static int64_t pixels(const tt_conv_work *work)
+{
+    return work->rows * work->layer->out.height * work->layer->out.width;
+}
+
+tt_status tt_conv_forward(const tt_conv_work *work, const void *x, void *y)
+{
+    const tt_conv *layer = work->layer;
+    if (!layer->up) return tt_dnnl_conv_down(work->conv, x, y);
+    TT_TRY(tt_dnnl_conv_up(work->conv, x, y));
+    bool relu = layer->activation == TT_RELU;
+    if (work->bf16)
+        tt_bias_add_bf16(pixels(work), layer->out.channels, relu, work->bias, y);
+    else
+        tt_bias_add(pixels(work), layer->out.channels, relu, work->bias, y);
+    return TT_OK;
+}
+
+tt_status tt_conv_backward(const tt_conv_work *work, const void *x, const void *y, void *dy, float *gradient,
+                           void *dx)
+{
+    const tt_conv *layer = work->layer;
+    const void *cut = layer->activation == TT_RELU ? y : NULL;
+    float *dbias = gradient + layer->bias, *dweight = gradient + layer->weight;
+    memset(dbias, 0, (size_t)layer->out.channels * sizeof *dbias);
+    if (work->bf16)
+        tt_bias_back_bf16(pixels(work), layer->out.channels, cut, dy, dbias);
+    else
+        tt_bias_back(pixels(work), layer->out.channels, cut, dy, dbias);
+    TT_TRY(tt_dnnl_conv_gradient(work->conv, layer->up ? dy : x, layer->up ? x : dy, dweight));
+    if (!dx) return TT_OK;
+    return layer->up ? tt_dnnl_conv_down(work->conv, dy, dx) : tt_dnnl_conv_up(work->conv, dy, dx);
+}
