@@ -68,4 +68,22 @@ tt_status tt_train(const tt_comm *comm, const tt_model_params *model, const tt_t
 tt_status tt_encode(const tt_comm *comm, const tt_provenance *provenance, const char *model,
                     const char *input, const tt_classes *classes, const char *output);
 
+/** `tutti reconstruct`: what a model makes of rows of a matrix, beside the originals, both in the input's
+ * units: /row [n] (of the matrix), /x and /reconstruction [n, as a row of the training matrix], /valid [n],
+ * /error [n], the mean square of their difference in the model's scaled columns. From the mean of the
+ * latents, no noise.
+ *  @param rows  [n_rows], or NULL for all
+ *  Collective. @return TT_OK, TT_ERR_INPUT (a row that is not there or not valid), TT_ERR_IO, TT_ERR_MEMORY,
+ * TT_STOPPED */
+tt_status tt_reconstruct(const tt_comm *comm, const tt_provenance *provenance, const char *model,
+                         const char *input, const int64_t *rows, int64_t n_rows, const char *output);
+
+/** `tutti sample`: rows that a model makes up: n latents drawn from its prior, by the seed of the provenance
+ * and the number of the row, and decoded: /x [rows, as a row of the training matrix] in its units, /z [rows,
+ * Z]. A conditioned model gives n of the class `genre`, or of each where that is NULL, with /genre [rows] and
+ * NUL-padded names. Collective. @return TT_OK, TT_ERR_INPUT (no such class), TT_ERR_IO, TT_ERR_MEMORY,
+ * TT_STOPPED */
+tt_status tt_sample(const tt_comm *comm, const tt_provenance *provenance, const char *model, int64_t n,
+                    const char *genre, const char *output);
+
 #endif

@@ -9,6 +9,7 @@
 typedef tt_status tt_command(const tt_comm *comm, int argc, char **argv);
 
 tt_command cmd_bench, cmd_cluster, cmd_embed, cmd_encode, cmd_evaluate, cmd_export, cmd_extract, cmd_fuse,
-    cmd_info, cmd_lyrics, cmd_pca, cmd_report, cmd_run, cmd_scan, cmd_synth, cmd_train, cmd_verify;
+    cmd_info, cmd_lyrics, cmd_pca, cmd_reconstruct, cmd_report, cmd_run, cmd_sample, cmd_scan, cmd_synth,
+    cmd_train, cmd_verify;
 
 #endif

@@ -26,6 +26,8 @@ static const struct {
     {"embed", cmd_embed, "a picture of the latent space in two dimensions: embedding.h5"},
     {"evaluate", cmd_evaluate, "score clusterings, with and without truth: metrics.json"},
     {"report", cmd_report, "pictures of a run: results/"},
+    {"reconstruct", cmd_reconstruct, "what a model makes of rows, beside the originals"},
+    {"sample", cmd_sample, "rows that a model makes up"},
     {"synth", cmd_synth, "make a labelled corpus from nothing"},
     {"info", cmd_info, "what a file of tutti holds and where it comes from"},
     {"verify", cmd_verify, "check a file against its checksums"},
@@ -38,7 +40,7 @@ static void print_usage(FILE *to)
 {
     fprintf(to, "usage: tutti COMMAND [options]\n       mpirun -n RANKS tutti COMMAND [options]\n\n"
                 "From a folder of music to genres, on as many ranks as the cluster gives.\n\ncommands:\n");
-    for (int i = 0; i < COMMANDS; i++) fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    for (int i = 0; i < COMMANDS; i++) fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].summary);
     fprintf(
         to,
         "\n'tutti COMMAND --help' tells the options of a command; 'tutti --version' the version.\n"

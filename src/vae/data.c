@@ -49,11 +49,14 @@ static tt_status read_tracks_local(tt_store *store, tt_samples *s)
     return TT_OK;
 }
 
-/* What stands beside the matrix. Collective. */
-static tt_status read_beside(const tt_comm *comm, tt_store *store, tt_samples *s)
+/* What stands beside the matrix, and its own shape. Collective. */
+static tt_status read_beside(const tt_comm *comm, tt_store *store, const char *dataset, tt_samples *s)
 {
     tt_column column;
     bool found, scale, components;
+    TT_TRY(tt_store_column(store, dataset, &column, &found));
+    s->n_dims = column.n_dims;
+    memcpy(s->dims, column.dims, sizeof s->dims);
     TT_TRY(tt_store_column(store, "/clip/track", &column, &found));
     TT_TRY(has_dataset(store, "/scale", &scale));
     TT_TRY(has_dataset(store, "/components", &components));
@@ -113,7 +116,7 @@ tt_status tt_samples_read(const tt_comm *comm, const char *input, int64_t memory
     if (s == TT_OK) s = allocate(out);
     s = tt_agree(comm, s);
     if (s == TT_OK) s = tt_store_open(comm, file, &store);
-    if (s == TT_OK) s = read_beside(comm, store, out);
+    if (s == TT_OK) s = read_beside(comm, store, dataset, out);
     tt_store_close(store);
     free(file);
     free(dataset);

@@ -9,6 +9,8 @@
 typedef struct tt_samples {
     tt_matrix x;         /**< data is NULL where the rows stay in the file */
     tt_matrix_file file; /**< then it is open, and x is its */
+    int n_dims;          /**< of the dataset, rows included */
+    int64_t dims[TT_STORE_DIMS];
     int64_t
         *track; /**< [x.count] owned: track of each row, the row itself where the file has no /clip/track */
     int64_t tracks;  /**< one more than the largest track */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const shape_path = "/input/shape";
 static const char *const class_path = "/condition/name";
 
 enum { BLOCKS = 3, INPUTS = 3, NAME_BYTES = TT_TENSOR_NAME + 32 };
@@ -51,11 +52,12 @@ static int64_t longest_name(const tt_classes *classes)
 static tt_status lay_out(const tt_training *t, int64_t config_bytes, layout *l)
 {
     const tt_params *p = &t->vae.params;
-    TT_TRY(tt_alloc(BLOCKS * p->n + INPUTS + 3, sizeof *l->column, "columns of a model", &l->column));
+    TT_TRY(tt_alloc(BLOCKS * p->n + INPUTS + 4, sizeof *l->column, "columns of a model", &l->column));
     TT_TRY(tt_alloc(BLOCKS * p->n, sizeof *l->name, "columns of a model", &l->name));
     add_plain(l, "/config", TT_TEXT, 1, config_bytes);
     add_plain(l, "/optimizer/step", TT_I64, 1, 0);
     for (int i = 0; i < INPUTS; i++) add_plain(l, input_path[i], TT_F64, t->vae.input, 0);
+    if (t->samples.n_dims > 1) add_plain(l, shape_path, TT_I64, t->samples.n_dims - 1, 0);
     if (t->classes) add_plain(l, class_path, TT_TEXT, t->classes->n, longest_name(t->classes));
     for (int i = 0; i < BLOCKS * p->n; i++) {
         const tt_tensor *tensor = &p->tensor[i % p->n];
@@ -144,6 +146,8 @@ static tt_status write_once(const tt_training *t, tt_store *store)
     const double *input[INPUTS] = {t->scaling.mean, t->scaling.scale, t->scaling.limit};
     for (int i = 0; s == TT_OK && i < INPUTS; i++)
         s = tt_store_write(store, input_path[i], 0, t->vae.input, input[i]);
+    if (s == TT_OK && t->samples.n_dims > 1)
+        s = tt_store_write(store, shape_path, 0, t->samples.n_dims - 1, t->samples.dims + 1);
     return s == TT_OK && t->classes ? write_classes(t, store) : s;
 }
 
@@ -201,6 +205,24 @@ static tt_status read_values(tt_store *store, const tt_vae *vae, const tt_scalin
     return TT_OK;
 }
 
+/* Shape of an input row, a plain one where the file does not tell. Collective. */
+static tt_status read_shape(const tt_comm *comm, tt_store *store, tt_model *model)
+{
+    tt_column column;
+    bool found;
+    int64_t elements = 1;
+    model->n_dims = 1;
+    model->dims[0] = model->vae.input;
+    TT_TRY(tt_store_column(store, shape_path, &column, &found));
+    if (!found || column.n_dims != 1 || column.dims[0] < 1 || column.dims[0] >= TT_STORE_DIMS) return TT_OK;
+    model->n_dims = (int)column.dims[0];
+    TT_TRY(tt_agree(comm, tt_store_read(store, shape_path, 0, model->n_dims, TT_I64, model->dims)));
+    for (int i = 0; i < model->n_dims; i++) elements *= model->dims[i];
+    if (elements == model->vae.input) return TT_OK;
+    return tt_fail(TT_ERR_INPUT, "%s: %s is not of %lld columns", tt_store_path(store), shape_path,
+                   (long long)model->vae.input);
+}
+
 /* Names of the classes as pointers and texts in one block. */
 static tt_status read_names(tt_store *store, const tt_column *column, tt_model *model)
 {
@@ -247,6 +269,7 @@ static tt_status read_model(const tt_comm *comm, tt_store *store, tt_model *m)
         tensor_path(path, 0, &vae->params.tensor[i]);
         TT_TRY(check_shape(store, path, vae->params.tensor[i].n_dims, vae->params.tensor[i].dims));
     }
+    TT_TRY(read_shape(comm, store, m));
     TT_TRY(read_classes(comm, store, m));
     s = tt_scaling_new(vae->input, &m->scaling);
     if (s == TT_OK) s = tt_params_block(&vae->params, "parameters", &m->params);

@@ -107,6 +107,11 @@ tt_status tt_vae_encode(const float *x, tt_vae_work *work)
     return tt_run_forward(work->encoder, work->lanes, x, &work->latent);
 }
 
+tt_status tt_vae_decode(tt_vae_work *work)
+{
+    return tt_run_forward(work->decoder, work->lanes, work->z, &work->reconstruction);
+}
+
 /* From x to its reconstruction through z = mu + noise deviation. */
 static tt_status pass(const tt_vae *vae, int64_t lanes, const float *x, const float *noise, tt_vae_work *work)
 {

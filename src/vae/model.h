@@ -60,6 +60,9 @@ tt_status tt_vae_weights(tt_vae_work *work, const float *block);
 /** Means and log-variances of x [work->rows, input] into work->latent. */
 tt_status tt_vae_encode(const float *x, tt_vae_work *work);
 
+/** What the decoder makes of work->z, into work->reconstruction. */
+tt_status tt_vae_decode(tt_vae_work *work);
+
 /** Encode and decode the mean of x [work->rows, input], no noise. Sums over `used` rows. */
 tt_status tt_vae_evaluate(const tt_vae *vae, int64_t used, const float *x, tt_vae_work *work,
                           tt_vae_loss *loss);

@@ -61,3 +61,9 @@ void tt_scaling_apply(const tt_scaling *scaling, const tt_matrix *x, int64_t i, 
 {
     tt_scaling_row(scaling, x->shift, x->data + i * x->cols, out);
 }
+
+void tt_scaling_undo(const tt_scaling *scaling, const float *row, float *out)
+{
+    for (int64_t j = 0; j < scaling->cols; j++)
+        out[j] = (float)(scaling->mean[j] + scaling->scale[j] * (double)row[j]);
+}

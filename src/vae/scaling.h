@@ -24,4 +24,7 @@ void tt_scaling_row(const tt_scaling *scaling, const double *shift, const float 
 /** Scale row i of x, data[i], into out [cols]. Not collective. */
 void tt_scaling_apply(const tt_scaling *scaling, const tt_matrix *x, int64_t i, float *out);
 
+/** The way back: x = mean + scale x', of a row [cols]. Not collective. */
+void tt_scaling_undo(const tt_scaling *scaling, const float *row, float *out);
+
 #endif

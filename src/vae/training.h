@@ -114,6 +114,8 @@ tt_status tt_model_publish(tt_training *t, tt_store *store);
 /** What using a model needs of its file. */
 typedef struct tt_model {
     tt_vae vae;
+    int n_dims; /**< of a row as it stood in the file: 1, or 2 for mel spectrograms */
+    int64_t dims[TT_STORE_DIMS];
     tt_scaling scaling;
     float *params;
     int classes; /**< 0 if it is not conditioned */

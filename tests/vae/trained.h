@@ -155,9 +155,9 @@ static inline void train_and_encode(const tt_comm *comm, const char *input, void
 
 static inline const char *beside(const char *input, const char *suffix)
 {
-    static char path[4][2048];
+    static char path[16][2048];
     static int next;
-    char *p = path[next++ % 4];
+    char *p = path[next++ % 16];
     snprintf(p, sizeof path[0], "%s.%s", input, suffix);
     return p;
 }
