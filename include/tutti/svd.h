@@ -22,12 +22,12 @@ typedef struct tt_svd {
     double *values;       /**< [dims] descending, the same on every rank */
     float *axes;          /**< [count, dims]; the entry of largest size of each axis is positive */
     int64_t basis;        /**< vectors that the answer was looked for in */
-    double change;        /**< of the values, relative, when the basis was last enlarged */
+    double error;         /**< of the values, relative: an estimate */
 } tt_svd;
 
 /** The `dims` largest singular values of a matrix, by a randomised block Krylov basis (Musco, Musco 2015,
  * after Halko, Martinsson, Tropp 2011): a random block is multiplied by A'A again and again, each new block
- * is made orthogonal to those before, and the basis grows until the values change by less than 1e-5 of
+ * is made orthogonal to those before, and the basis grows until the values are known to about 5e-6 of
  * themselves, or it holds all there is. Products with A' are summed in fixed point, exactly, so that neither
  * the order nor the number of ranks shows. Fewer than `dims` come out where the matrix has a lower rank
  * (values below 1e-3 of the largest count as none: the products are of float32). Memory per rank is

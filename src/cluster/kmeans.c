@@ -12,8 +12,8 @@
 static const double seconds_between_checkpoints = 120;
 
 /* Shares of the rows, as measured: bounds begin when fewer have two centres so near that the next step could
- * make the farther one the nearer, and end when more than the other share had to be measured in full. Each for
- * rows in float32 and in bytes. */
+ * make the farther one the nearer, and end when more than the other share had to be measured in full. Each
+ * for rows in float32 and in bytes. */
 static const double bounds_begin_below[] = {0.7, 0.2}, bounds_end_above[] = {0.6, 0.2};
 
 static int64_t sums_length(const kmeans *m)
@@ -83,8 +83,9 @@ tt_status kmeans_init(kmeans *m, const tt_points *points, int k)
 void kmeans_clear(kmeans *m)
 {
     kmeans_bounds *b = &m->bounds;
-    void *owned[] = {m->centre, m->next, m->best, m->weight, m->grid, m->local, m->sums,   m->columns, m->rows,
-                     m->low,    m->path, m->span, m->packed, m->label, b->upper, b->second, b->rest,   b->list};
+    void *owned[] = {m->centre, m->next,    m->best,  m->weight, m->grid, m->local,
+                     m->sums,   m->columns, m->rows,  m->low,    m->path, m->span,
+                     m->packed, m->label,   b->upper, b->second, b->rest, b->list};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     kmeans_filter_clear(&m->filter);
     *m = (kmeans){0};

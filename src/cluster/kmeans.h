@@ -100,8 +100,8 @@ void kmeans_assign_bounded(kmeans *m, int64_t first, int64_t n);
 
 /* ---- what both ways of assigning share ---- */
 
-/* Bounds from what tiles found: limit [n], which the value of the nearest centre cannot exceed, and upper [n],
- * which its distance cannot. @param norm  [n] squared lengths of the rows */
+/* Bounds from what tiles found: limit [n], which the value of the nearest centre cannot exceed, and upper
+ * [n], which its distance cannot. @param norm  [n] squared lengths of the rows */
 void kmeans_bound_nearest(const kmeans *m, int64_t n, const float *norm, const float *best, float *limit,
                           float *upper);
 

@@ -205,7 +205,8 @@ static void sort_tile(kmeans *m, int64_t first, int64_t n, const filter_nearest 
     for (int64_t r = 0; r < n; r++) {
         int64_t i = first + r;
         float limit = found->best[r] + found->margin[r];
-        int valid = m->points->x->valid[i], many = !(found->rest[r] > limit), tie = !(found->second[r] > limit);
+        int valid = m->points->x->valid[i], many = !(found->rest[r] > limit),
+            tie = !(found->second[r] > limit);
         span->row[o] = span->pair[p] = i;
         span->two[0][p] = found->index[0][r];
         span->two[1][p] = found->index[1][r];

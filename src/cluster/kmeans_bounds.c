@@ -118,8 +118,7 @@ static void make_lists(kmeans *m, tile_rows *t)
     memcpy(t->list, list.centre, sizeof t->list);
     for (int r = 0; r < t->n; r++) {
         m->bounds.rest[t->row[r]] = t->rest[r] + drift;
-        for (int l = 0; l < KMEANS_LIST; l++)
-            m->bounds.list[t->row[r] * KMEANS_LIST + l] = list.centre[l][r];
+        for (int l = 0; l < KMEANS_LIST; l++) m->bounds.list[t->row[r] * KMEANS_LIST + l] = list.centre[l][r];
     }
 }
 

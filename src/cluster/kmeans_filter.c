@@ -13,8 +13,8 @@
 
 enum {
     QUAD = 4,
-    MIDDLE = 128,   /* bytes of rows are unsigned, those of centres signed */
-    LARGEST = 127,  /* of either side */
+    MIDDLE = 128,      /* bytes of rows are unsigned, those of centres signed */
+    LARGEST = 127,     /* of either side */
     COLS_MAX = 1 << 15 /* products of 255 x 127 that a sum of 32 bits holds */
 };
 
@@ -74,12 +74,19 @@ static tt_status allocate(kmeans_filter *f, int64_t padded, int64_t panels)
 /* Largest size of a row's differences from `mean`. */
 TT_KERNEL static double largest_size(int64_t cols, const float *row, const double *mean)
 {
-    double most = 0;
-#pragma omp simd reduction(max : most)
-    for (int64_t j = 0; j < cols; j++) {
+    enum { PARTS = 8 };
+    double part[PARTS] = {0}, most = 0;
+    int64_t j = 0;
+    for (; j + PARTS <= cols; j += PARTS)
+        for (int l = 0; l < PARTS; l++) {
+            double size = fabs((double)row[j + l] - mean[j + l]);
+            part[l] = size > part[l] ? size : part[l];
+        }
+    for (; j < cols; j++) {
         double size = fabs((double)row[j] - mean[j]);
-        most = size > most ? size : most;
+        part[0] = size > part[0] ? size : part[0];
     }
+    for (int l = 0; l < PARTS; l++) most = part[l] > most ? part[l] : most;
     return most;
 }
 

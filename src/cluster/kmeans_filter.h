@@ -7,8 +7,8 @@
 
 #include "tutti/distance.h"
 
-/* Rows and centres about the columns' means. Row r is scale[r] times its bytes, a centre `unit` times its own,
- * up to a residual each. */
+/* Rows and centres about the columns' means. Row r is scale[r] times its bytes, a centre `unit` times its
+ * own, up to a residual each. */
 typedef struct kmeans_filter {
     int64_t cols, quads; /* columns in fours, as products take them */
     double *mean;        /* [cols] in the frame of the points */
@@ -20,12 +20,13 @@ typedef struct kmeans_filter {
     int32_t *offset;     /* [panels, TILE] what the 128 add to a product, negative */
     float *low;          /* [panels, TILE] squared length; KMEANS_FAR for a centre that does not exist */
     float unit;
-    int32_t bits; /* kmeans_tile_bits() */
+    int32_t bits;       /* kmeans_tile_bits() */
     float reach, error; /* at least the longest centre, and the longest residual of one */
 } kmeans_filter;
 
 /* What was found for a row: the smallest value, the next and the one after, which centres have the first two,
- * and by how much values must differ to tell them apart. A value and `norm` make a squared distance, nearly. */
+ * and by how much values must differ to tell them apart. A value and `norm` make a squared distance, nearly.
+ */
 typedef struct filter_nearest {
     float best[TILE], second[TILE], rest[TILE], margin[TILE], norm[TILE];
     int32_t index[2][TILE];

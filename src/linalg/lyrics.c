@@ -202,8 +202,8 @@ static tt_status embed(lyrics *l, int64_t wanted, uint64_t seed, const char *out
     if (l->svd.dims < wanted)
         tt_info("lyrics: embedding has %lld dimensions, not %lld: the texts have no more",
                 (long long)l->svd.dims, (long long)wanted);
-    tt_debug("lyrics: singular values from a basis of %lld, last change %.1e", (long long)l->svd.basis,
-             l->svd.change);
+    tt_debug("lyrics: singular values from a basis of %lld, off by about %.1e", (long long)l->svd.basis,
+             l->svd.error);
     TT_TRY(tt_matrix_new(l->comm, output, t->tracks, l->svd.dims, &l->embedding));
     memcpy(l->embedding.valid, l->valid, (size_t)t->count);
     l->embedding.n_valid = l->n_valid;

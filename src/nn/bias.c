@@ -1,28 +1,10 @@
 #include "nn/bias.h"
 
+#include "nn/bfloat.h"
 #include "tutti/simd.h"
-
-#include <string.h>
 
 /* Columns whose sums are formed together, and rows that are summed in float before they go to a wider sum. */
 enum { TILE = 64, RUN = 256 };
-
-__attribute__((always_inline)) static inline float widen(uint16_t half)
-{
-    uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-/* To nearest, ties to even. */
-__attribute__((always_inline)) static inline uint16_t narrow(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    uint32_t rounded = (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
-    return value == value ? (uint16_t)rounded : (uint16_t)0x7fc0U;
-}
 
 /* The comparison keeps a NaN a NaN, so that the guard of the training loop sees it. */
 TT_KERNEL static void bias_relu_rows(int64_t rows, int64_t n, const float *restrict b, float *restrict y)
@@ -45,8 +27,8 @@ TT_KERNEL static void bias_rows_bf16(int64_t rows, int64_t n, float floor, const
 {
     for (int64_t r = 0; r < rows; r++)
         for (int64_t i = 0; i < n; i++) {
-            float v = widen(y[r * n + i]) + b[i];
-            y[r * n + i] = narrow(v < floor ? floor : v);
+            float v = tt_bfloat_widen(y[r * n + i]) + b[i];
+            y[r * n + i] = tt_bfloat_narrow(v < floor ? floor : v);
         }
 }
 
@@ -86,7 +68,7 @@ TT_KERNEL static void bias_sum_run_bf16(int64_t rows, int64_t n, int64_t width, 
                                         float *restrict sum)
 {
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < width; i++) sum[i] += widen(dy[r * n + i]);
+        for (int64_t i = 0; i < width; i++) sum[i] += tt_bfloat_widen(dy[r * n + i]);
 }
 
 TT_KERNEL static void bias_cut_run_bf16(int64_t rows, int64_t n, int64_t width, const uint16_t *restrict y,
@@ -96,7 +78,7 @@ TT_KERNEL static void bias_cut_run_bf16(int64_t rows, int64_t n, int64_t width, 
         for (int64_t i = 0; i < width; i++) {
             uint16_t d = (int16_t)y[r * n + i] > 0 ? dy[r * n + i] : 0;
             dy[r * n + i] = d;
-            sum[i] += widen(d);
+            sum[i] += tt_bfloat_widen(d);
         }
 }
 

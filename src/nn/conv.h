@@ -41,7 +41,10 @@ typedef struct tt_conv_work {
     int64_t rows;
     bool bf16;
     tt_dnnl_conv *conv;
-    const float *bias;
+    const float *weights, *bias;
+    bool single; /**< up to one channel: a kernel of our own, which gives and takes float whatever `bf16` */
+    float *scratch;     /**< of that kernel, owned */
+    uint16_t *narrowed; /**< [rows, out] in bfloat16, what that kernel's gradient is turned into, owned */
 } tt_conv_work;
 
 tt_status tt_conv_work_new(const tt_conv *layer, int64_t rows, bool bf16, tt_conv_work *out);
@@ -51,11 +54,11 @@ void tt_conv_work_free(tt_conv_work *work);
 tt_status tt_conv_work_weights(tt_conv_work *work, const float *block);
 
 /** @param x       [rows, in.height, in.width, in.channels] of the precision of the work
- *  @param[out] y  [rows, out.height, out.width, out.channels] likewise */
+ *  @param[out] y  [rows, out.height, out.width, out.channels] likewise, float if `single` */
 tt_status tt_conv_forward(const tt_conv_work *work, const void *x, void *y);
 
 /** @param x, y           as they were in the forward pass
- *  @param[in,out] dy      gradient by y; becomes the gradient before the activation
+ *  @param[in,out] dy      gradient by y, of its precision; becomes the gradient before the activation
  *  @param[out] gradient   block; this layer's tensors are overwritten
  *  @param[out] dx         gradient by x, or NULL if nobody asks */
 tt_status tt_conv_backward(const tt_conv_work *work, const void *x, const void *y, void *dy, float *gradient,

@@ -123,14 +123,13 @@ static void test_ranks(void **state)
     check_ranks(6001, 10, 20, "random", 500);
 }
 
-/* The labels that bounds and float tiles gave are those of a naive loop in double. */
-static void test_labels_are_nearest(void **state)
+/* The labels that bounds, bytes and float tiles gave are those of a naive loop in double. */
+static void check_nearest(int64_t n, int64_t cols, uint64_t clusters, int k, int iterations)
 {
-    (void)state;
     tt_matrix x;
     tt_kmeans fit;
-    tt_kmeans_params p = {.k = 17, .n_init = 1, .max_iter = 12, .tol = 0};
-    make(&world, 5000, 6, 5, &x);
+    tt_kmeans_params p = {.k = k, .n_init = 1, .max_iter = iterations, .tol = 0, .init = (char *)"random"};
+    make(&world, n, cols, clusters, &x);
     assert_ok(tt_kmeans_fit(&x, &p, 9, &fit));
     double inertia = 0;
     for (int64_t i = 0; i < x.count; i++) {
@@ -152,6 +151,14 @@ static void test_labels_are_nearest(void **state)
     assert_near(fit.inertia, inertia, 1e-9 * inertia);
     tt_kmeans_free(&fit);
     tt_matrix_free(&x);
+}
+
+static void test_labels_are_nearest(void **state)
+{
+    (void)state;
+    check_nearest(5000, 6, 5, 17, 12);
+    check_nearest(6000, 18, 1, 60, 9);
+    for (int iterations = 10; iterations <= 80; iterations += 10) check_nearest(3000, 2, 12, 24, iterations);
 }
 
 static void test_all_equal(void **state)
