@@ -10,7 +10,7 @@
 
 /* A method's rows and labels while it is scored. */
 typedef struct labelling {
-    const char *method, *space;
+    const char *method, *space, *level;
     tt_matrix x;
     int32_t *label; /* [x.count] -1 for rows that are not valid */
     int64_t noise;  /* over all ranks, whatever became of it */
@@ -74,7 +74,7 @@ static tt_status labelling_read(const tt_comm *comm, const tt_evaluate_params *p
                                 const tt_evaluate_job *job, const tt_truth *truths, int n_truths,
                                 labelling *l)
 {
-    *l = (labelling){.method = job->method, .space = job->space};
+    *l = (labelling){.method = job->method, .space = job->space, .level = job->by_track ? "track" : "row"};
     tt_status s = tt_matrix_read(comm, job->input, "/x", &l->x);
     if (s == TT_OK && job->by_track) s = tt_matrix_by_track(job->input, &l->x);
     if (s == TT_OK) s = read_labels(comm, job->labels, &l->x, &l->label);
@@ -266,7 +266,7 @@ static tt_status score_tracks(const evaluation *e, const labelling *l)
 /* Score one labelling against every truth. Collective. */
 static tt_status score(const evaluation *e, const labelling *l)
 {
-    const entry_head head = {l->space,         "row",    e->params->metric,
+    const entry_head head = {l->space,         l->level, e->params->metric,
                              e->params->noise, l->noise, e->params->sample};
     tt_internal_scores inside;
     tt_cluster_silhouettes each;
