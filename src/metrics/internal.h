@@ -58,9 +58,19 @@ typedef struct entry_head {
 
 /** An entry of metrics.json with the scores that need no truth; then more of it. Taken by entry_put(). */
 json_t *entry_new(const entry_head *head, const tt_internal_scores *inside);
-void entry_add_clusters(json_t *entry, const tt_cluster_silhouettes *each);
+
+/** What codes stand for. */
+typedef struct code_names {
+    int n;
+    char *const *text; /**< [n] NULL: for themselves */
+    bool numbers;      /**< all are integers in decimal */
+} code_names;
+code_names code_names_of(char *const *text, int n);
+
+void entry_add_clusters(json_t *entry, const tt_cluster_silhouettes *each, const code_names *labels);
 void entry_add_external(json_t *entry, const tt_external_scores *outside);
-void entry_add_confusion(json_t *entry, const tt_cell *cells, int64_t n, const tt_external_scores *outside);
+void entry_add_confusion(json_t *entry, const tt_cell *cells, int64_t n, const tt_external_scores *outside,
+                         const code_names *labels, const code_names *classes);
 
 /** Put `entry` under root[truth][method]. */
 void entry_put(json_t *root, const char *truth, const char *method, json_t *entry);

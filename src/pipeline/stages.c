@@ -218,18 +218,18 @@ static bool by_track(const run_context *run)
 static tt_status evaluate_truths(const run_context *run, const tt_provenance *p, const tt_evaluate_job *jobs,
                                  int n_jobs)
 {
-    int32_t *genre = NULL, *language = NULL;
-    int64_t n = 0;
+    tt_classes genre = {0}, language = {0};
     const char *manifest = run->path[FILE_MANIFEST],
                *rows = run->path[by_track(run) ? FILE_CLUSTERS : FILE_LATENTS];
-    tt_status s = tt_truth_from_manifest(run->comm, manifest, rows, "genre", &genre, &n);
-    if (s == TT_OK) s = tt_truth_from_manifest(run->comm, manifest, rows, "language", &language, &n);
-    tt_truth truths[] = {{"genre", genre, n}, {"language", language, n}};
+    tt_status s = tt_classes_from_manifest(run->comm, manifest, rows, "genre", &genre);
+    if (s == TT_OK) s = tt_classes_from_manifest(run->comm, manifest, rows, "language", &language);
+    tt_truth truths[] = {{"genre", genre.label, genre.rows, genre.name, genre.n},
+                         {"language", language.label, language.rows, language.name, language.n}};
     if (s == TT_OK)
         s = tt_evaluate(run->comm, &run->config->evaluate, p, jobs, n_jobs, truths, 2,
                         run->path[FILE_METRICS]);
-    free(genre);
-    free(language);
+    tt_classes_free(&genre);
+    tt_classes_free(&language);
     return s;
 }
 

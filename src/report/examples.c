@@ -2,6 +2,7 @@
 #include "report/internal.h"
 
 #include "tutti/corpus.h"
+#include "tutti/log.h"
 #include "tutti/memory.h"
 #include "tutti/random.h"
 
@@ -133,7 +134,7 @@ static tt_status mel_from(const tt_comm *comm, tt_store *store, const tt_report_
     bool found;
     TT_TRY(tt_store_column(store, "/mel", &mel, &found));
     if (!found || mel.n_dims != 3) {
-        leave_out(folder, "mel_examples.png", "the features have no log-mel");
+        tt_info("report: %s has no log-mel, so there is no mel_examples.png", in->features);
         return TT_OK;
     }
     tt_status s = tt_agree(comm, read_axes(store, &mel, &axes));
@@ -142,7 +143,6 @@ static tt_status mel_from(const tt_comm *comm, tt_store *store, const tt_report_
     if (s == TT_OK) s = genres_of(comm, in->manifest, mine.end - mine.begin, genre, &genres);
     if (s == TT_OK) s = tt_agree(comm, tt_alloc(genres.n, sizeof *row, "clips", &row));
     if (s == TT_OK) s = draw_lots(comm, seed, genre, rows, genres.n, row);
-    if (s == TT_OK && genres.n == 0) leave_out(folder, "mel_examples.png", "no clip has a known genre");
     if (s == TT_OK && genres.n > 0)
         s = tt_agree(comm, comm->rank == 0 ? draw_examples(store, &axes, &genres, row, folder) : TT_OK);
     free(row);
@@ -156,7 +156,7 @@ tt_status report_mel(const tt_comm *comm, const tt_report_inputs *in, uint64_t s
     tt_store *store;
     bool features = file_is_there(comm, in->features), manifest = file_is_there(comm, in->manifest);
     if (!features || !manifest) {
-        leave_out(folder, "mel_examples.png", "there are no features or no manifest");
+        tt_info("report: no mel_examples.png without features and a manifest");
         return TT_OK;
     }
     TT_TRY(tt_store_open(comm, in->features, &store));

@@ -8,7 +8,8 @@
 enum { METHODS_MAX = 3, BARS_MAX = 30 };
 
 typedef struct bar {
-    int64_t cluster, rows;
+    int64_t cluster; /* -1: noise that is scored */
+    int64_t rows;
     double silhouette;
     unsigned colour;
 } bar;
@@ -67,7 +68,8 @@ static void add_panel(figure *f, const char *method, const json_t *scores, const
                  .clusters = (int64_t)json_array_size(list)};
     json_array_foreach(list, i, one)
     {
-        keep(p, (bar){json_integer_value(json_object_get(one, "cluster")),
+        const json_t *cluster = json_object_get(one, "cluster");
+        keep(p, (bar){json_is_integer(cluster) ? json_integer_value(cluster) : -1,
                       json_integer_value(json_object_get(one, "rows")),
                       json_number_value(json_object_get(one, "silhouette")),
                       plot_colour(p->clusters <= PLOT_COLOURS ? (int64_t)i : 0)});
@@ -111,9 +113,11 @@ static void draw_panel(plot *p, const figure *f, int i)
     fprintf(p->to,
             "EOD\nset lmargin at screen %.4f\nset rmargin at screen %.4f\nset ytics scale 0 font ',13' (",
             from, from + width);
-    for (int b = 0; b < a->bars; b++)
-        fprintf(p->to, "%s'%lld  (%s)' %d", b > 0 ? ", " : "", (long long)a->bar[b].cluster,
-                plot_count(a->bar[b].rows, rows), b);
+    for (int b = 0; b < a->bars; b++) {
+        char cluster[32] = "noise";
+        if (a->bar[b].cluster >= 0) snprintf(cluster, sizeof cluster, "%lld", (long long)a->bar[b].cluster);
+        fprintf(p->to, "%s'%s  (%s)' %d", b > 0 ? ", " : "", cluster, plot_count(a->bar[b].rows, rows), b);
+    }
     fputs(")\nset label 100 ", p->to);
     if (a->bars < a->clusters)
         snprintf(heading, sizeof heading, "%.40s: the %d largest of %lld", a->method, a->bars,

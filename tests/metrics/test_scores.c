@@ -266,8 +266,7 @@ static void test_high_labels(void **state)
     tt_store *store;
     char file[900], spec[1024];
     uint64_t value[N];
-    int32_t *label;
-    int64_t rows;
+    tt_classes classes;
     const tt_column column = {.name = "/y", .type = TT_U64, .n_dims = 1, .dims = {N}};
     const tt_provenance origin = {.stage = "test", .fingerprint = "test", .config = ""};
     for (int i = 0; i < N; i++) value[i] = UINT64_MAX - (uint64_t)(i % 3);
@@ -278,9 +277,10 @@ static void test_high_labels(void **state)
     assert_ok(tt_store_publish(
         store, NULL, tt_store_write(store, "/y", mine.begin, count, count > 0 ? value + mine.begin : value)));
     snprintf(spec, sizeof spec, "%s:/y", file);
-    assert_ok(tt_truth_from_dataset(&world, spec, &label, &rows));
-    for (int64_t i = 0; i < count; i++) assert_int_equal(label[i], 2 - (mine.begin + i) % 3);
-    free(label);
+    assert_ok(tt_classes_from_dataset(&world, spec, &classes));
+    for (int64_t i = 0; i < count; i++) assert_int_equal(classes.label[i], 2 - (mine.begin + i) % 3);
+    assert_string_equal(classes.name[2], "18446744073709551615");
+    tt_classes_free(&classes);
 }
 
 static const struct CMUnitTest cases[] = {

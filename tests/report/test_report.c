@@ -136,7 +136,7 @@ static void score_run(char path[7][1024])
     assert_ok(tt_truth_from_manifest(&world, path[0], path[3], "genre", &genre, &rows));
     assert_int_equal(rows, ROWS);
     tt_evaluate_job job = {"kmeans", "latent", input, labels, false};
-    tt_truth truth = {"genre", genre, rows};
+    tt_truth truth = {.name = "genre", .label = genre, .rows = rows};
     const tt_evaluate_params params = {"euclidean", "drop", 0};
     fflush(stdout);
     assert_ok(tt_evaluate(&world, &params, &p, &job, 1, &truth, 1, path[6]));
