@@ -93,3 +93,20 @@ class Table:
     def row(self, work, ours, peer, aim=None, note=""):
         aimed = f"{aim:g} x" if aim else ""
         print(f"{work:46} {ours:9.3f} {peer:14.3f} {peer / ours:5.1f} x {aimed:>6}   {note}".rstrip(), flush=True)
+
+
+class Growth:
+    """Lines of a table of how time and peak memory of one rank grow with the rows; for LARGE=1."""
+
+    def __init__(self, title):
+        print(f"\n{title:46} {'tutti, s':>9} {'peak, MB':>10} {'rows, MB':>10}", flush=True)
+
+    def row(self, work, seconds, peak, megabytes):
+        print(f"{work:46} {seconds:9.3f} {peak:10.0f} {megabytes:10.0f}", flush=True)
+
+    def run(self, work, name, file, *words):
+        """One run of tutti over the matrix of `file`, its seconds those of the phase `name`."""
+        output = "growth.h5"
+        peak = tutti(*words, "--output", output)
+        self.row(work, told(output, name), peak, os.path.getsize(file) / 2**20)
+        os.remove(output)
