@@ -2,6 +2,7 @@
 #ifndef TUTTI_METRICS_INTERNAL_H
 #define TUTTI_METRICS_INTERNAL_H
 
+#include "tutti/distance.h"
 #include "tutti/metrics.h"
 
 #include <jansson.h>
@@ -34,6 +35,12 @@ int64_t cluster_at(const sorted_rows *rows, int64_t place);
 /** Mean silhouette of all rows (2 to rows - 1 clusters), and of each cluster's. Collective.
  *  @param each  [clusters], NULL: not wanted. @return TT_OK, TT_ERR_INPUT, TT_ERR_MEMORY or TT_STOPPED */
 tt_status silhouette_mean(const sorted_rows *rows, tt_metric metric, double *out, double *each);
+
+/** Sums of the distances from each row to the rows of each cluster, every pair of rows measured once; of
+ * squares unless the metric is TT_EUCLIDEAN. The same bits on any number of ranks. Collective.
+ *  @param points     tt_points_of() of rows->x
+ *  @param[out] sums  [count, clusters], zeros on entry. @return TT_OK, TT_ERR_MEMORY or TT_STOPPED */
+tt_status silhouette_sums(const sorted_rows *rows, const tt_points *points, tt_metric metric, double *sums);
 
 /** The track of each of a rank's rows. */
 typedef struct row_tracks {

@@ -3,6 +3,7 @@
 
 #include "tutti/memory.h"
 #include "tutti/metrics.h"
+#include "tutti/random.h"
 
 #include <math.h>
 #include <string.h>
@@ -197,6 +198,36 @@ static void test_rank_free(void **state)
     golden_free(&own);
 }
 
+static void score_made(const tt_comm *comm, int64_t rows, tt_internal_scores *out)
+{
+    enum { COLS = 5 };
+    tt_stream stream = {11, TT_FOR_TEST, 0};
+    tt_matrix x;
+    int32_t *label;
+    assert_ok(tt_matrix_new(comm, "made.h5:/x", rows, COLS, &x));
+    assert_ok(tt_alloc(x.count, sizeof *label, "labels", &label));
+    for (int64_t i = 0; i < x.count; i++) {
+        uint64_t row = (uint64_t)(x.first + i);
+        tt_random_normals(stream, row, COLS, x.data + i * COLS);
+        for (int j = 0; j < COLS; j++) x.data[i * COLS + j] *= ldexpf(1, (int)(row * 31 % 61) - 30);
+        label[i] = (int32_t)(row * row % 7);
+    }
+    assert_ok(tt_score_internal(&x, label, NULL, out, NULL));
+    free(label);
+    tt_matrix_free(&x);
+}
+
+/* Many blocks of rows, each pair of which one rank measures. */
+static void test_rank_free_pairs(void **state)
+{
+    (void)state;
+    tt_comm self = tt_comm_wrap(MPI_COMM_SELF);
+    tt_internal_scores all, alone;
+    score_made(&world, 2900, &all);
+    score_made(&self, 2900, &alone);
+    assert_memory_equal(&all, &alone, sizeof all);
+}
+
 /* The table of cells, and counts that need more than 64 bits when squared. */
 static void test_contingency(void **state)
 {
@@ -284,10 +315,11 @@ static void test_high_labels(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_internal),      cmocka_unit_test(test_cosine),
-    cmocka_unit_test(test_each_cluster),  cmocka_unit_test(test_sample),
-    cmocka_unit_test(test_external),      cmocka_unit_test(test_invalid_rows),
-    cmocka_unit_test(test_rank_free),     cmocka_unit_test(test_contingency),
-    cmocka_unit_test(test_unknown_truth), cmocka_unit_test(test_high_labels),
+    cmocka_unit_test(test_internal),        cmocka_unit_test(test_cosine),
+    cmocka_unit_test(test_each_cluster),    cmocka_unit_test(test_sample),
+    cmocka_unit_test(test_external),        cmocka_unit_test(test_invalid_rows),
+    cmocka_unit_test(test_rank_free),       cmocka_unit_test(test_contingency),
+    cmocka_unit_test(test_rank_free_pairs), cmocka_unit_test(test_unknown_truth),
+    cmocka_unit_test(test_high_labels),
 };
 TT_TEST_MAIN(cases)
