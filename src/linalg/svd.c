@@ -16,7 +16,7 @@
 enum {
     PANELS_MAX = 256,     /* the basis holds 4096 vectors at most */
     BASIS_PER_VALUE = 10, /* and this many for each value wanted */
-    CHECKS = 12,          /* the values are looked at when the basis has grown by a twelfth */
+    CHECKS = 12,          /* the values are looked at when the basis has grown by a twelfth, or more */
 };
 
 static const double settled = 5e-6;  /* error of the values that ends the search */
@@ -245,13 +245,23 @@ static double estimate_error(const basis *b, int64_t dims, const double *values,
     return worst;
 }
 
+/* When to look at the values again: it is the work of one rank. Errors fall ever faster, so that half of the
+ * way that the last two looks foretell is not too far. */
+static int64_t next_look(int64_t vectors, int64_t before, double error, double error_before)
+{
+    double least = (double)vectors / CHECKS, fall = log(error_before / error);
+    double way = fall > 0 ? (double)(vectors - before) * log(error / settled) / fall : 0.0;
+    return vectors + (int64_t)fmax(least, fmin(way / 2, (double)vectors));
+}
+
 /* Enlarge the basis until the `dims` largest values settle. Collective.
  *  @param[out] values   [dims]
  *  @param[out] vectors  [dims, order] of which [out->dims, panels * PANEL] is used */
 static tt_status search(basis *b, int64_t dims, uint64_t seed, double *values, double *vectors, tt_svd *out)
 {
     int kept;
-    int64_t due = 3 * dims;
+    int64_t due = 3 * dims, looked = 0;
+    double before = 0;
     TT_TRY(start(b, seed, &kept));
     while (kept > 0) {
         TT_TRY(tt_agree(b->comm, take(b, kept)));
@@ -264,7 +274,9 @@ static tt_status search(basis *b, int64_t dims, uint64_t seed, double *values, d
         TT_TRY(view(b, out->dims, values, vectors));
         out->error = estimate_error(b, out->dims, values, vectors);
         if (out->error < settled) break;
-        due = b->vectors + b->vectors / CHECKS;
+        due = next_look(b->vectors, looked, out->error, before);
+        looked = b->vectors;
+        before = out->error;
     }
     for (int64_t j = 0; j < out->dims; j++) values[j] = sqrt(fmax(values[j], 0));
     while (out->dims > 0 && !(values[out->dims - 1] > no_value * values[0])) out->dims--;
