@@ -5,6 +5,7 @@
 #include "nn/conv_single.h"
 #include "tutti/memory.h"
 #include "tutti/random.h"
+#include "tutti/simd.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,13 +14,40 @@
 
 enum { TAPS = 9 };
 
-static tt_status add_tensors(tt_params *params, const char *name, int64_t coarse, int64_t fine,
-                             tt_conv *layer)
+typedef struct conv {
+    tt_image in, out;
+    bool up; /* transposed: from the coarse image to the fine one */
+    tt_activation activation;
+    int64_t weight, bias; /* offsets in a parameter block */
+} conv;
+
+int64_t tt_image_size(tt_image image)
+{
+    return image.height * image.width * image.channels;
+}
+
+tt_image tt_image_coarse(tt_image fine, int64_t channels)
+{
+    return (tt_image){tt_conv_coarse(fine.height), tt_conv_coarse(fine.width), channels};
+}
+
+static int64_t coarse_channels(const conv *layer)
+{
+    return layer->up ? layer->in.channels : layer->out.channels;
+}
+
+static int64_t fine_channels(const conv *layer)
+{
+    return layer->up ? layer->out.channels : layer->in.channels;
+}
+
+static tt_status add_tensors(tt_params *params, const char *name, conv *layer)
 {
     char full[TT_TENSOR_NAME + 8];
     int weight, bias;
     snprintf(full, sizeof full, "%s.weight", name);
-    TT_TRY(tt_params_add(params, full, 4, (int64_t[]){coarse, fine, 3, 3}, &weight));
+    TT_TRY(tt_params_add(params, full, 4, (int64_t[]){coarse_channels(layer), fine_channels(layer), 3, 3},
+                         &weight));
     snprintf(full, sizeof full, "%s.bias", name);
     TT_TRY(tt_params_add(params, full, 1, (int64_t[]){layer->out.channels}, &bias));
     layer->weight = params->tensor[weight].offset;
@@ -27,130 +55,244 @@ static tt_status add_tensors(tt_params *params, const char *name, int64_t coarse
     return TT_OK;
 }
 
-tt_status tt_conv_new(tt_params *params, const char *name, tt_image in, int64_t channels,
-                      tt_activation activation, tt_conv *layer)
-{
-    tt_image out = {tt_conv_coarse(in.height), tt_conv_coarse(in.width), channels};
-    *layer = (tt_conv){.in = in, .out = out, .activation = activation};
-    return add_tensors(params, name, channels, in.channels, layer);
-}
-
-tt_status tt_deconv_new(tt_params *params, const char *name, tt_image in, tt_image out,
-                        tt_activation activation, tt_conv *layer)
-{
-    *layer = (tt_conv){.in = in, .out = out, .up = true, .activation = activation};
-    if (tt_conv_coarse(out.height) != in.height || tt_conv_coarse(out.width) != in.width)
-        return tt_fail(
-            TT_ERR_INTERNAL, "layer %s: no transposed convolution makes %lld x %lld of %lld x %lld", name,
-            (long long)out.height, (long long)out.width, (long long)in.height, (long long)in.width);
-    return add_tensors(params, name, in.channels, out.channels, layer);
-}
-
 /* On the way up every fourth tap meets a pixel. */
-void tt_conv_init(const tt_conv *layer, uint64_t seed, double gain, float *block)
+static void init(const void *description, uint64_t seed, double gain, float *block)
 {
+    const conv *layer = description;
     tt_stream s = {seed, TT_FOR_WEIGHTS, (uint64_t)layer->weight};
-    int64_t coarse = layer->up ? layer->in.channels : layer->out.channels;
-    int64_t fine = layer->up ? layer->out.channels : layer->in.channels;
+    int64_t n = fine_channels(layer) * TAPS;
     double products = (double)(layer->in.channels * TAPS) / (layer->up ? 4 : 1);
     float scale = (float)sqrt(gain / products);
-    for (int64_t o = 0; o < coarse; o++) {
-        float *row = block + layer->weight + o * fine * TAPS;
-        tt_random_normals(s, (uint64_t)o, fine * TAPS, row);
-        for (int64_t i = 0; i < fine * TAPS; i++) row[i] *= scale;
+    for (int64_t o = 0; o < coarse_channels(layer); o++) {
+        float *row = block + layer->weight + o * n;
+        tt_random_normals(s, (uint64_t)o, n, row);
+        for (int64_t i = 0; i < n; i++) row[i] *= scale;
     }
     memset(block + layer->bias, 0, (size_t)layer->out.channels * sizeof *block);
 }
 
-static tt_conv_shape shape_of(const tt_conv *layer, int64_t rows)
+/* A layer in a run. Products take bfloat16 where the precision says so, whatever the neighbours speak:
+ * `x_half` and `y_half` stand for what those have in float. The way up to one channel has a kernel of its
+ * own, which writes float. */
+typedef struct conv_state {
+    conv layer;
+    tt_conv_shape shape; /* of a lane */
+    bool bf16, half_in, half_out, single;
+    tt_dnnl_conv *conv;
+    const float *block;
+    uint16_t *x_half; /* [lanes * rows, in], where bf16 and not half_in */
+    uint16_t *y_half; /* [rows, out] of one lane, where bf16 and not half_out */
+    float *scratch;   /* of the kernel for one channel */
+    int64_t size;     /* floats in a gradient by the weights, as oneDNN lays it out */
+    float *sum;       /* [levels, size + out.channels] gradients by weights and bias: subtrees of lanes */
+} conv_state;
+
+static void close_conv(void *state)
 {
+    conv_state *s = state;
+    if (!s) return;
+    tt_dnnl_conv_free(s->conv);
+    free(s->x_half);
+    free(s->y_half);
+    free(s->scratch);
+    free(s->sum);
+    free(s);
+}
+
+static int64_t in_size(const conv_state *s)
+{
+    return s->shape.rows * tt_image_size(s->layer.in);
+}
+
+static int64_t out_size(const conv_state *s)
+{
+    return s->shape.rows * tt_image_size(s->layer.out);
+}
+
+static tt_status allocate(conv_state *s, int64_t lanes)
+{
+    int64_t levels = 1;
+    while (INT64_C(1) << (levels - 1) < lanes) levels++;
+    s->size = tt_dnnl_conv_gradient_size(s->conv);
+    if (s->bf16 && !s->half_in)
+        TT_TRY(tt_alloc(lanes * in_size(s), sizeof *s->x_half, "a convolution", &s->x_half));
+    if (s->bf16 && !s->half_out)
+        TT_TRY(tt_alloc(out_size(s), sizeof *s->y_half, "a convolution", &s->y_half));
+    if (s->single)
+        TT_TRY(tt_alloc(tt_conv_single_scratch(&s->shape), sizeof(float), "a convolution", &s->scratch));
+    return tt_alloc(levels * (s->size + s->layer.out.channels), sizeof(float), "a convolution", &s->sum);
+}
+
+static tt_status open_conv(const void *description, const tt_batch_shape *shape, void **state)
+{
+    const conv *layer = description;
     tt_image fine = layer->up ? layer->out : layer->in;
-    return (tt_conv_shape){rows, fine.height, fine.width, fine.channels,
-                           layer->up ? layer->in.channels : layer->out.channels};
+    tt_conv_end end = layer->activation == TT_RELU ? TT_CONV_BIAS_RELU : TT_CONV_BIAS;
+    conv_state *s;
+    TT_TRY(tt_alloc(1, sizeof *s, "a layer", state));
+    s = *state;
+    *s = (conv_state){.layer = *layer,
+                      .shape = {shape->rows, fine.height, fine.width, fine.channels, coarse_channels(layer)},
+                      .bf16 = shape->precision == TT_PRECISION_BF16,
+                      .half_in = shape->half_in,
+                      .half_out = shape->half_out,
+                      .single = layer->up && fine.channels == 1 && !shape->half_out};
+    TT_TRY(tt_dnnl_conv_new(&s->shape, s->bf16, layer->up ? TT_CONV_PLAIN : end, &s->conv));
+    return allocate(s, shape->lanes);
 }
 
-static int64_t pixels(const tt_conv_work *work)
+static tt_status weights(void *state, const float *block)
 {
-    return work->rows * work->layer->out.height * work->layer->out.width;
+    conv_state *s = state;
+    s->block = block;
+    return tt_dnnl_conv_weights(s->conv, block + s->layer.weight, s->layer.up ? NULL : block + s->layer.bias);
 }
 
-tt_status tt_conv_work_new(const tt_conv *layer, int64_t rows, bool bf16, tt_conv_work *out)
+/* Values of lane `lane` of an array of `n` values a lane. */
+static void *at_lane(const void *values, bool half, int64_t n, int64_t lane)
 {
-    tt_conv_shape shape = shape_of(layer, rows);
-    tt_conv_end down = layer->activation == TT_RELU ? TT_CONV_BIAS_RELU : TT_CONV_BIAS;
-    *out = (tt_conv_work){
-        .layer = layer, .rows = rows, .bf16 = bf16, .single = layer->up && layer->out.channels == 1};
-    if (out->single)
-        TT_TRY(tt_alloc(tt_conv_single_scratch(&shape), sizeof(float), "a convolution", &out->scratch));
-    if (out->single && bf16) TT_TRY(tt_alloc(pixels(out), sizeof(uint16_t), "a convolution", &out->narrowed));
-    return tt_dnnl_conv_new(&shape, bf16, layer->up ? TT_CONV_PLAIN : down, &out->conv);
+    size_t bytes = (size_t)(lane * n) * (half ? sizeof(uint16_t) : sizeof(float));
+    return (void *)((uintptr_t)values + bytes);
 }
 
-void tt_conv_work_free(tt_conv_work *work)
+static int64_t pixels(const conv_state *s)
 {
-    tt_dnnl_conv_free(work->conv);
-    free(work->scratch);
-    free(work->narrowed);
-    *work = (tt_conv_work){0};
+    return s->shape.rows * s->layer.out.height * s->layer.out.width;
 }
 
-tt_status tt_conv_work_weights(tt_conv_work *work, const float *block)
+/* Both directions, in the precision of the products. */
+static tt_status products(const conv_state *s, const void *x, void *y)
 {
-    const tt_conv *layer = work->layer;
-    work->weights = block + layer->weight;
-    work->bias = block + layer->bias;
-    return tt_dnnl_conv_weights(work->conv, work->weights, layer->up ? NULL : work->bias);
-}
-
-static tt_status forward_up(const tt_conv_work *work, const void *x, void *y)
-{
-    int64_t n = work->layer->out.channels;
-    bool relu = work->layer->activation == TT_RELU;
-    TT_TRY(tt_dnnl_conv_up(work->conv, x, y));
-    if (work->bf16)
-        tt_bias_add_bf16(pixels(work), n, relu, work->bias, y);
+    const conv *l = &s->layer;
+    bool relu = l->activation == TT_RELU;
+    if (!l->up) return tt_dnnl_conv_down(s->conv, x, y);
+    TT_TRY(tt_dnnl_conv_up(s->conv, x, y));
+    if (s->bf16)
+        tt_bias_add_bf16(pixels(s), l->out.channels, relu, s->block + l->bias, y);
     else
-        tt_bias_add(pixels(work), n, relu, work->bias, y);
+        tt_bias_add(pixels(s), l->out.channels, relu, s->block + l->bias, y);
     return TT_OK;
 }
 
-static tt_status forward_single(const tt_conv_work *work, const void *x, float *y)
+static void single(const conv_state *s, const void *x, float *y)
 {
-    const tt_conv_shape shape = shape_of(work->layer, work->rows);
-    tt_conv_single_up(&shape, work->weights, work->bias[0], work->bf16, x, work->scratch, y);
-    for (int64_t i = 0; work->layer->activation == TT_RELU && i < pixels(work); i++)
-        y[i] = y[i] < 0 ? 0 : y[i];
+    const conv *l = &s->layer;
+    tt_conv_single_up(&s->shape, s->block + l->weight, s->block[l->bias], s->bf16, x, s->scratch, y);
+    for (int64_t i = 0; l->activation == TT_RELU && i < pixels(s); i++) y[i] = y[i] < 0 ? 0 : y[i];
+}
+
+/* What the products read of x. */
+static const void *halved_x(const conv_state *s, const void *x)
+{
+    return s->x_half ? s->x_half : x;
+}
+
+static tt_status forward(void *state, int64_t lanes, const void *x, void *y)
+{
+    const conv_state *s = state;
+    if (s->x_half) tt_bfloat_pack(lanes * in_size(s), x, s->x_half);
+    for (int64_t lane = 0; lane < lanes; lane++) {
+        const void *from = at_lane(halved_x(s, x), s->bf16, in_size(s), lane);
+        void *to = at_lane(y, s->half_out, out_size(s), lane);
+        if (s->single) {
+            single(s, from, to);
+            continue;
+        }
+        TT_TRY(products(s, from, s->y_half ? s->y_half : to));
+        if (s->y_half) tt_bfloat_unpack(out_size(s), s->y_half, to);
+    }
     return TT_OK;
 }
 
-tt_status tt_conv_forward(const tt_conv_work *work, const void *x, void *y)
+/* The gradient before the activation, as the products take it, and its sum over the pixels. */
+static const void *back_through_end(const conv_state *s, const void *y, void *dy, float *dbias)
 {
-    if (work->single) return forward_single(work, x, y);
-    return work->layer->up ? forward_up(work, x, y) : tt_dnnl_conv_down(work->conv, x, y);
-}
-
-/* The gradient before the activation, in the precision that products take it in. */
-static const void *back_through_end(const tt_conv_work *work, const void *y, void *dy, float *dbias)
-{
-    int64_t n = work->layer->out.channels;
-    const void *cut = work->layer->activation == TT_RELU ? y : NULL;
+    int64_t n = s->layer.out.channels;
+    const void *cut = s->layer.activation == TT_RELU ? y : NULL;
     memset(dbias, 0, (size_t)n * sizeof *dbias);
-    if (work->bf16 && !work->single) {
-        tt_bias_back_bf16(pixels(work), n, cut, dy, dbias);
+    if (s->half_out) {
+        tt_bias_back_bf16(pixels(s), n, cut, dy, dbias);
         return dy;
     }
-    tt_bias_back(pixels(work), n, cut, dy, dbias);
-    if (!work->bf16) return dy;
-    tt_bfloat_pack(pixels(work), dy, work->narrowed);
-    return work->narrowed;
+    tt_bias_back(pixels(s), n, cut, dy, dbias);
+    if (!s->y_half) return dy;
+    tt_bfloat_pack(out_size(s), dy, s->y_half);
+    return s->y_half;
 }
 
-tt_status tt_conv_backward(const tt_conv_work *work, const void *x, const void *y, void *dy, float *gradient,
-                           void *dx)
+static tt_status gradient_by_x(const conv_state *s, const void *dy, int64_t lane, void *dx)
 {
-    const tt_conv *layer = work->layer;
-    const void *d = back_through_end(work, y, dy, gradient + layer->bias);
-    TT_TRY(tt_dnnl_conv_gradient(work->conv, layer->up ? d : x, layer->up ? x : d, gradient + layer->weight));
-    if (!dx) return TT_OK;
-    return layer->up ? tt_dnnl_conv_down(work->conv, d, dx) : tt_dnnl_conv_up(work->conv, d, dx);
+    void *to = at_lane(s->x_half ? s->x_half : dx, s->bf16, in_size(s), lane);
+    TT_TRY(s->layer.up ? tt_dnnl_conv_down(s->conv, dy, to) : tt_dnnl_conv_up(s->conv, dy, to));
+    if (s->x_half) tt_bfloat_unpack(in_size(s), to, at_lane(dx, false, in_size(s), lane));
+    return TT_OK;
+}
+
+TT_KERNEL static void conv_add(int64_t n, const float *restrict from, float *restrict to)
+{
+    for (int64_t i = 0; i < n; i++) to[i] += from[i];
+}
+
+/* Gradients of one lane into `sum`; dx takes the place of x where that had to be halved. */
+static tt_status lane_backward(const conv_state *s, int64_t lane, const void *x, const void *y, void *dy,
+                               float *sum, void *dx)
+{
+    const void *from = at_lane(halved_x(s, x), s->bf16, in_size(s), lane);
+    const void *d = back_through_end(s, at_lane(y, s->half_out, out_size(s), lane),
+                                     at_lane(dy, s->half_out, out_size(s), lane), sum + s->size);
+    TT_TRY(s->layer.up ? tt_dnnl_conv_gradient(s->conv, d, from, sum)
+                       : tt_dnnl_conv_gradient(s->conv, from, d, sum));
+    return dx ? gradient_by_x(s, d, lane, dx) : TT_OK;
+}
+
+/* Lanes are added in pairs, and pairs of pairs. */
+static tt_status backward(void *state, int64_t lanes, const void *x, const void *y, void *dy, float *gradient,
+                          void *dx)
+{
+    const conv_state *s = state;
+    int64_t n = 0, size = s->size + s->layer.out.channels;
+    for (int64_t lane = 0; lane < lanes; lane++) {
+        TT_TRY(lane_backward(s, lane, x, y, dy, s->sum + n++ * size, dx));
+        for (int64_t whole = lane + 1; whole % 2 == 0; whole /= 2) {
+            n--;
+            conv_add(size, s->sum + n * size, s->sum + (n - 1) * size);
+        }
+    }
+    memcpy(gradient + s->layer.bias, s->sum + s->size, (size_t)s->layer.out.channels * sizeof *gradient);
+    return tt_dnnl_conv_plain(s->conv, s->sum, gradient + s->layer.weight);
+}
+
+static const tt_layer_kind kind = {.half = true,
+                                   .lanes = true,
+                                   .init = init,
+                                   .open = open_conv,
+                                   .close = close_conv,
+                                   .weights = weights,
+                                   .forward = forward,
+                                   .backward = backward};
+
+static tt_status add(tt_params *params, tt_net *net, const char *name, conv layer, double gain)
+{
+    TT_TRY(add_tensors(params, name, &layer));
+    return tt_net_add(net, &kind, tt_image_size(layer.in), tt_image_size(layer.out), gain, &layer,
+                      sizeof layer);
+}
+
+tt_status tt_conv_add(tt_params *params, tt_net *net, const char *name, tt_image in, int64_t channels,
+                      tt_activation activation, double gain)
+{
+    conv layer = {.in = in, .out = tt_image_coarse(in, channels), .activation = activation};
+    return add(params, net, name, layer, gain);
+}
+
+tt_status tt_deconv_add(tt_params *params, tt_net *net, const char *name, tt_image in, tt_image out,
+                        tt_activation activation, double gain)
+{
+    conv layer = {.in = in, .out = out, .up = true, .activation = activation};
+    tt_image coarse = tt_image_coarse(out, in.channels);
+    if (coarse.height != in.height || coarse.width != in.width)
+        return tt_fail(
+            TT_ERR_INTERNAL, "layer %s: no transposed convolution makes %lld x %lld of %lld x %lld", name,
+            (long long)out.height, (long long)out.width, (long long)in.height, (long long)in.width);
+    return add(params, net, name, layer, gain);
 }

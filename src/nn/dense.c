@@ -112,7 +112,8 @@ typedef struct dense_state {
     tt_dense layer;
     int64_t rows; /* of a lane */
     const float *block;
-    float *room; /* of the gradient by the weights */
+    tt_precision precision;
+    float *room; /* [tt_gemm_room()] of the products */
     float *sum;  /* [levels, out] of the gradient by the bias: subtrees of lanes */
 } dense_state;
 
@@ -132,10 +133,12 @@ static tt_status open_dense(const void *layer, const tt_batch_shape *shape, void
     s = *state;
     s->layer = *(const tt_dense *)layer;
     s->rows = shape->rows;
+    s->precision = shape->precision;
     int64_t levels = 1;
     while (INT64_C(1) << (levels - 1) < shape->lanes) levels++;
     TT_TRY(tt_alloc(levels * s->layer.out, sizeof(float), "a layer", &s->sum));
-    return tt_alloc(tt_gemm_room(shape->lanes * s->rows, s->layer.out), sizeof(float), "a layer", &s->room);
+    return tt_alloc(tt_gemm_room(shape->lanes * s->rows, s->layer.in, s->layer.out), sizeof(float),
+                    "a layer", &s->room);
 }
 
 static tt_status weights(void *state, const float *block)
@@ -150,7 +153,7 @@ static tt_status forward(void *state, int64_t lanes, const void *x, void *y)
     const tt_dense *l = &s->layer;
     const float *bias = s->block + l->bias;
     int64_t rows = lanes * s->rows;
-    tt_gemm_forward(rows, l->in, l->out, x, s->block + l->weight, y);
+    tt_gemm_forward(s->precision, rows, l->in, l->out, x, s->block + l->weight, s->room, y);
     if (l->activation == TT_RELU)
         add_bias_relu(rows, l->out, bias, y);
     else if (l->activation == TT_TANH)
@@ -193,8 +196,9 @@ static tt_status backward(void *state, int64_t lanes, const void *x, const void 
     const tt_dense *l = &s->layer;
     int64_t rows = lanes * s->rows;
     bias_gradient(s, lanes, y, dy, gradient + l->bias);
-    tt_gemm_backward_weight(lanes, s->rows, l->in, l->out, dy, x, s->room, gradient + l->weight);
-    if (dx) tt_gemm_backward_input(rows, l->in, l->out, dy, s->block + l->weight, dx);
+    tt_gemm_backward_weight(s->precision, lanes, s->rows, l->in, l->out, dy, x, s->room,
+                            gradient + l->weight);
+    if (dx) tt_gemm_backward_input(s->precision, rows, l->in, l->out, dy, s->block + l->weight, s->room, dx);
     return TT_OK;
 }
 

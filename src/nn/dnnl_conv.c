@@ -69,6 +69,15 @@ int64_t tt_conv_coarse(int64_t fine)
     return (fine + STRIDE - 1) / STRIDE;
 }
 
+/* oneDNN is often built with OpenMP, and then takes every core from every rank, unless it is told not to. A
+ * build without has no such function. */
+__attribute__((weak)) void omp_set_num_threads(int n);
+
+static void take_one_thread(void)
+{
+    if (omp_set_num_threads) omp_set_num_threads(1);
+}
+
 static tt_status checked(dnnl_status_t s, const char *doing)
 {
     if (s == dnnl_success) return TT_OK;
@@ -182,15 +191,16 @@ static dnnl_status_t make_scratch(tt_dnnl_conv *c, direction *d)
     return s;
 }
 
-/* The primitive of a description, memory for its weights, and the reorder from `from` to `to`, of which one
- * is theirs and the other plain. */
+/* The primitive of a description, memory for its weights (gradients get theirs before use), and the reorder
+ * from `from` to `to`, of which one is theirs and the other plain. */
 static dnnl_status_t complete(tt_dnnl_conv *c, direction *d, dnnl_query_t weights, const plan *p, bool back)
 {
     layout_ref own = dnnl_primitive_desc_query_md(d->desc, weights, 0), plain = LAYOUT(p->plain);
     dnnl_primitive_desc_t reorder;
     dnnl_status_t s = dnnl_primitive_create(&d->primitive, d->desc);
     if (s == dnnl_success) s = make_scratch(c, d);
-    if (s == dnnl_success) s = dnnl_memory_create(&d->weights, own, c->engine, DNNL_MEMORY_ALLOCATE);
+    if (s == dnnl_success)
+        s = dnnl_memory_create(&d->weights, own, c->engine, back ? DNNL_MEMORY_NONE : DNNL_MEMORY_ALLOCATE);
     if (s == dnnl_success)
         s = dnnl_reorder_primitive_desc_create(&reorder, back ? own : plain, c->engine, back ? plain : own,
                                                c->engine, NULL);
@@ -241,6 +251,7 @@ tt_status tt_dnnl_conv_new(const tt_conv_shape *shape, bool bf16, tt_conv_end en
     TT_TRY(tt_alloc(1, sizeof **out, "a convolution", out));
     tt_dnnl_conv *c = *out;
     c->has_bias = end != TT_CONV_PLAIN;
+    take_one_thread();
     dnnl_status_t t = dnnl_engine_create(&c->engine, dnnl_cpu, 0);
     if (t == dnnl_success) t = dnnl_stream_create(&c->stream, c->engine, dnnl_stream_default_flags);
     tt_status s = checked(t, "start");
@@ -337,8 +348,21 @@ tt_status tt_dnnl_conv_gradient(tt_dnnl_conv *c, const void *fine, const void *c
                                     {DNNL_ARG_SCRATCHPAD, c->gradient.scratch}};
     dnnl_status_t s = point(c->fine, fine);
     if (s == dnnl_success) s = point(c->coarse, coarse);
-    if (s == dnnl_success) s = point(c->plain, dweight);
+    if (s == dnnl_success) s = point(c->gradient.weights, dweight);
     if (s == dnnl_success) s = run(c, c->gradient.primitive, 4, args);
-    if (s == dnnl_success) s = reorder(c, &c->gradient, c->gradient.weights, c->plain);
     return checked(s, "run the gradient of a convolution");
+}
+
+int64_t tt_dnnl_conv_gradient_size(const tt_dnnl_conv *c)
+{
+    layout_ref layout = dnnl_primitive_desc_query_md(c->gradient.desc, dnnl_query_diff_weights_md, 0);
+    return (int64_t)(dnnl_memory_desc_get_size(layout) / sizeof(float));
+}
+
+tt_status tt_dnnl_conv_plain(tt_dnnl_conv *c, const float *dweight, float *plain)
+{
+    dnnl_status_t s = point(c->gradient.weights, dweight);
+    if (s == dnnl_success) s = point(c->plain, plain);
+    if (s == dnnl_success) s = reorder(c, &c->gradient, c->gradient.weights, c->plain);
+    return checked(s, "reorder the gradient of a convolution");
 }

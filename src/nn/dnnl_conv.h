@@ -44,7 +44,12 @@ tt_status tt_dnnl_conv_down(tt_dnnl_conv *conv, const void *fine, void *coarse);
 tt_status tt_dnnl_conv_up(tt_dnnl_conv *conv, const void *coarse, void *fine);
 
 /** The gradient by the weights, where one of the images is data and the other a gradient.
- *  @param[out] dweight  [coarse_channels, fine_channels, 3, 3] */
+ *  @param[out] dweight  [tt_dnnl_conv_gradient_size()] in the layout that oneDNN likes, to be summed as it is
+ */
 tt_status tt_dnnl_conv_gradient(tt_dnnl_conv *conv, const void *fine, const void *coarse, float *dweight);
+int64_t tt_dnnl_conv_gradient_size(const tt_dnnl_conv *conv);
+
+/** The same gradient as the weights lie. @param[out] plain  [coarse_channels, fine_channels, 3, 3] */
+tt_status tt_dnnl_conv_plain(tt_dnnl_conv *conv, const float *dweight, float *plain);
 
 #endif

@@ -7,11 +7,10 @@
 #define TUTTI_NN_NET_H
 
 #include "nn/params.h"
+#include "nn/precision.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-typedef enum tt_precision { TT_PRECISION_F32, TT_PRECISION_BF16 } tt_precision;
 
 /** How rows arrive: at most `lanes` lanes (a power of two) of `rows` rows each, one after the other. */
 typedef struct tt_batch_shape {

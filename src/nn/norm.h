@@ -5,7 +5,7 @@
 #ifndef TUTTI_NN_NORM_H
 #define TUTTI_NN_NORM_H
 
-#include <stdint.h>
+#include "nn/dense.h"
 
 typedef struct tt_norm_shape {
     int64_t pixels, channels;
@@ -28,5 +28,11 @@ void tt_norm_forward(const tt_norm_shape *shape, const float *x, const float *ga
  *  @param[out] dx             [pixels, channels], may be dy */
 void tt_norm_backward(const tt_norm_shape *shape, const float *x, const float *gamma, const float *moments,
                       const float *dy, double *scratch, float *dgamma, float *dbeta, float *dx);
+
+/** Append the layer "NAME" to a net: the norm, then the activation (TT_LINEAR or TT_RELU). Its tensors are
+ *  "NAME.weight" and "NAME.bias" [channels], gamma and beta, which start as 1 and 0.
+ *  @return TT_OK, TT_ERR_MEMORY or TT_ERR_INTERNAL */
+tt_status tt_norm_add(tt_params *params, tt_net *net, const char *name, const tt_norm_shape *shape,
+                      tt_activation activation);
 
 #endif

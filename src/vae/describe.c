@@ -6,29 +6,119 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const kind_name[] = {
+    [TT_VAE_FC] = "fc", [TT_VAE_AUTOENCODER] = "autoencoder", [TT_VAE_TWO_BRANCH] = "two_branch"};
+static const char *const likelihood_name[] = {
+    [TT_GAUSSIAN] = "gaussian", [TT_LEARNED] = "learned", [TT_BERNOULLI] = "bernoulli"};
+
+enum {
+    KINDS = sizeof kind_name / sizeof *kind_name,
+    LIKELIHOODS = sizeof likelihood_name / sizeof *likelihood_name
+};
+
+static int find(const char *const *names, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0) return i;
+    return -1;
+}
+
+const char *tt_vae_kind_name(tt_vae_kind kind)
+{
+    return kind_name[kind];
+}
+
+bool tt_vae_kind_parse(const char *name, tt_vae_kind *out)
+{
+    int i = find(kind_name, KINDS, name);
+    if (i >= 0) *out = (tt_vae_kind)i;
+    return i >= 0;
+}
+
+const char *tt_likelihood_name(tt_likelihood likelihood)
+{
+    return likelihood_name[likelihood];
+}
+
+bool tt_likelihood_parse(const char *name, tt_likelihood *out)
+{
+    int i = find(likelihood_name, LIKELIHOODS, name);
+    if (i >= 0) *out = (tt_likelihood)i;
+    return i >= 0;
+}
+
+/* What only some models have is told of those alone. */
+static void add_count(json_t *root, const char *name, int64_t value)
+{
+    if (value > 0) json_object_set_new(root, name, json_integer((json_int_t)value));
+}
+
 tt_status tt_vae_describe(const tt_vae *vae, char **text)
 {
+    const tt_vae_shape *s = &vae->shape;
     *text = NULL;
     json_t *hidden = json_array();
-    for (int i = 0; i < vae->n_hidden; i++) json_array_append_new(hidden, json_integer(vae->hidden[i]));
-    json_t *root =
-        json_pack("{s:s, s:I, s:I, s:o, s:s}", "kind", "fc", "input_dim", (json_int_t)vae->input,
-                  "latent_dim", (json_int_t)vae->latent, "hidden_dims", hidden, "activation", "tanh");
-    if (root) *text = json_dumps(root, JSON_COMPACT);
+    for (int i = 0; i < s->n_hidden; i++) json_array_append_new(hidden, json_integer(s->hidden[i]));
+    json_t *root = json_pack("{s:s, s:I, s:I, s:o, s:s, s:s}", "kind", kind_name[s->kind], "input_dim",
+                             (json_int_t)s->input, "latent_dim", (json_int_t)s->latent, "hidden_dims", hidden,
+                             "activation", "tanh", "reconstruction", likelihood_name[s->likelihood]);
+    if (root) {
+        add_count(root, "audio_dim", s->audio);
+        add_count(root, "classes", s->classes);
+        add_count(root, "components", s->components);
+        *text = json_dumps(root, JSON_COMPACT);
+    }
     json_decref(root);
     return *text ? TT_OK : tt_fail(TT_ERR_MEMORY, "no memory to describe a model");
 }
 
-static bool read_dims(const json_t *list, int64_t *dims, int *n)
+static bool read_dims(const json_t *list, tt_vae_shape *s)
 {
     if (!json_is_array(list) || json_array_size(list) > TT_HIDDEN_MAX) return false;
-    *n = (int)json_array_size(list);
-    for (int i = 0; i < *n; i++) {
-        const json_t *value = json_array_get(list, (size_t)i);
-        dims[i] = json_integer_value(value);
-        if (dims[i] < 1) return false;
+    s->n_hidden = (int)json_array_size(list);
+    for (int i = 0; i < s->n_hidden; i++) {
+        s->hidden[i] = json_integer_value(json_array_get(list, (size_t)i));
+        if (s->hidden[i] < 1) return false;
     }
     return true;
+}
+
+/* The numbers of a shape, and whether they can be. */
+static bool read_shape(json_t *root, tt_vae_shape *s, const char **kind, const char **activation,
+                       const char **likelihood)
+{
+    json_int_t input = 0, latent = 0, audio = 0, classes = 0, components = 0;
+    json_t *hidden = NULL;
+    if (json_unpack(root, "{s:s, s:I, s:I, s:o, s:s, s?s, s?I, s?I, s?I}", "kind", kind, "input_dim", &input,
+                    "latent_dim", &latent, "hidden_dims", &hidden, "activation", activation, "reconstruction",
+                    likelihood, "audio_dim", &audio, "classes", &classes, "components", &components) != 0)
+        return false;
+    s->input = input;
+    s->latent = latent;
+    s->audio = audio;
+    s->classes = classes;
+    s->components = components;
+    return read_dims(hidden, s) && input >= 1 && latent >= 1 && audio >= 0 && audio < input && classes >= 0 &&
+           components >= 0;
+}
+
+static tt_status parse(const char *file, const char *text, json_t *root, tt_vae *out)
+{
+    const char *kind = "?", *activation = "?", *likelihood = "gaussian";
+    tt_vae_shape s = {0};
+    if (!read_shape(root, &s, &kind, &activation, &likelihood))
+        return tt_fail(TT_ERR_INPUT, "%s:/config does not describe a model: %s", file, text);
+    if (!tt_vae_kind_parse(kind, &s.kind) || strcmp(activation, "tanh") != 0 ||
+        !tt_likelihood_parse(likelihood, &s.likelihood))
+        return tt_fail(
+            TT_ERR_INPUT,
+            "%s:/config is of a model \"%s\" with activation \"%s\" and reconstruction \"%s\", which "
+            "this version does not know; train it again",
+            file, kind, activation, likelihood);
+    if ((s.kind == TT_VAE_TWO_BRANCH) != (s.audio > 0))
+        return tt_fail(TT_ERR_INPUT, "%s:/config: audio_dim is %lld in a model \"%s\"", file,
+                       (long long)s.audio, kind);
+    return tt_vae_new(&s, out);
 }
 
 tt_status tt_vae_parse(const char *file, const char *text, tt_vae *out)
@@ -37,23 +127,7 @@ tt_status tt_vae_parse(const char *file, const char *text, tt_vae *out)
     json_error_t error;
     json_t *root = json_loads(text, 0, &error);
     if (!root) return tt_fail(TT_ERR_INPUT, "%s:/config is not JSON: %s", file, error.text);
-    const char *kind = "?", *activation = "?";
-    json_int_t input = 0, latent = 0;
-    json_t *hidden = NULL;
-    int64_t dims[TT_HIDDEN_MAX];
-    int n = 0;
-    tt_status s = TT_OK;
-    if (json_unpack(root, "{s:s, s:I, s:I, s:o, s:s}", "kind", &kind, "input_dim", &input, "latent_dim",
-                    &latent, "hidden_dims", &hidden, "activation", &activation) != 0 ||
-        !read_dims(hidden, dims, &n) || input < 1 || latent < 1)
-        s = tt_fail(TT_ERR_INPUT, "%s:/config does not describe a model: %s", file, text);
-    else if (strcmp(kind, "fc") != 0 || strcmp(activation, "tanh") != 0)
-        s = tt_fail(TT_ERR_INPUT,
-                    "%s:/config is of a model \"%s\" with activation \"%s\"; known are \"fc\" and \"tanh\"; "
-                    "train it again",
-                    file, kind, activation);
-    else
-        s = tt_vae_new(input, latent, n, dims, out);
+    tt_status s = parse(file, text, root, out);
     json_decref(root);
     return s;
 }

@@ -1,7 +1,6 @@
 #include "vae/model.h"
 
 #include "nn/dense.h"
-#include "nn/loss.h"
 #include "tutti/memory.h"
 
 #include <stdio.h>
@@ -22,134 +21,168 @@ static tt_status add_layer(tt_vae *vae, tt_net *net, const char *part, int64_t i
     return tt_dense_add(&vae->params, net, name, in, out, activation, gain);
 }
 
-static tt_status add_layers(tt_vae *vae)
+/* Columns that the one-hot class takes. */
+static int64_t one_hot(const tt_vae_shape *shape)
 {
-    int64_t width = vae->input;
-    int n = vae->n_hidden;
-    for (int i = 0; i < n; i++) {
-        TT_TRY(add_layer(vae, &vae->encoder, "encoder", width, vae->hidden[i], TT_TANH, hidden_gain));
-        width = vae->hidden[i];
-    }
-    TT_TRY(add_layer(vae, &vae->encoder, "encoder", width, 2 * vae->latent, TT_LINEAR, latent_gain));
-    width = vae->latent;
-    for (int i = n - 1; i >= 0; i--) {
-        TT_TRY(add_layer(vae, &vae->decoder, "decoder", width, vae->hidden[i], TT_TANH, hidden_gain));
-        width = vae->hidden[i];
-    }
-    return add_layer(vae, &vae->decoder, "decoder", width, vae->input, TT_LINEAR, 1.0);
+    return shape->classes > 0 ? shape->classes + 1 : 0;
 }
 
-tt_status tt_vae_new(int64_t input, int64_t latent, int n_hidden, const int64_t *hidden, tt_vae *out)
+static tt_status add_encoder(tt_vae *vae, tt_branch *b, const char *name)
 {
-    *out = (tt_vae){.input = input, .latent = latent, .n_hidden = n_hidden};
-    for (int i = 0; i < n_hidden; i++) out->hidden[i] = hidden[i];
-    tt_status s = add_layers(out);
+    const tt_vae_shape *shape = &vae->shape;
+    int64_t width = b->cols + one_hot(shape);
+    for (int i = 0; i < shape->n_hidden; i++) {
+        TT_TRY(add_layer(vae, &b->encoder, name, width, shape->hidden[i], TT_TANH, hidden_gain));
+        width = shape->hidden[i];
+    }
+    int64_t out = shape->kind == TT_VAE_AUTOENCODER ? shape->latent : 2 * shape->latent;
+    return add_layer(vae, &b->encoder, name, width, out, TT_LINEAR, latent_gain);
+}
+
+static tt_status add_decoder(tt_vae *vae, tt_branch *b, const char *name)
+{
+    const tt_vae_shape *shape = &vae->shape;
+    int64_t width = shape->latent + one_hot(shape);
+    for (int i = shape->n_hidden - 1; i >= 0; i--) {
+        TT_TRY(add_layer(vae, &b->decoder, name, width, shape->hidden[i], TT_TANH, hidden_gain));
+        width = shape->hidden[i];
+    }
+    return add_layer(vae, &b->decoder, name, width, b->cols, TT_LINEAR, 1.0);
+}
+
+static tt_status add_variance(tt_vae *vae, tt_branch *b, const char *decoder)
+{
+    char name[TT_TENSOR_NAME];
+    int index;
+    b->logvar = -1;
+    if (vae->shape.likelihood != TT_LEARNED) return TT_OK;
+    snprintf(name, sizeof name, "%s.logvar", decoder);
+    TT_TRY(tt_params_add(&vae->params, name, 1, (int64_t[]){1}, &index));
+    b->logvar = vae->params.tensor[index].offset;
+    return TT_OK;
+}
+
+static tt_status add_branch(tt_vae *vae, int64_t from, int64_t cols, const char *encoder, const char *decoder)
+{
+    tt_branch *b = &vae->branch[vae->n_branches++];
+    b->from = from;
+    b->cols = cols;
+    TT_TRY(add_encoder(vae, b, encoder));
+    TT_TRY(add_decoder(vae, b, decoder));
+    return add_variance(vae, b, decoder);
+}
+
+static tt_status build(tt_vae *vae)
+{
+    const tt_vae_shape *s = &vae->shape;
+    if (s->kind == TT_VAE_TWO_BRANCH) {
+        TT_TRY(add_branch(vae, 0, s->audio, "audio.encoder", "audio.decoder"));
+        TT_TRY(add_branch(vae, s->audio, s->input - s->audio, "lyrics.encoder", "lyrics.decoder"));
+    } else
+        TT_TRY(add_branch(vae, 0, s->input, "encoder", "decoder"));
+    return s->components > 0 ? tt_mixture_new(&vae->params, s->latent, s->components, &vae->prior) : TT_OK;
+}
+
+tt_status tt_vae_new(const tt_vae_shape *shape, tt_vae *out)
+{
+    *out = (tt_vae){.shape = *shape, .input = shape->input, .latent = shape->latent};
+    tt_status s = build(out);
     if (s != TT_OK) tt_vae_free(out);
     return s;
 }
 
 void tt_vae_free(tt_vae *vae)
 {
-    tt_net_free(&vae->encoder);
-    tt_net_free(&vae->decoder);
+    for (int i = 0; i < vae->n_branches; i++) {
+        tt_net_free(&vae->branch[i].encoder);
+        tt_net_free(&vae->branch[i].decoder);
+    }
     tt_params_free(&vae->params);
     *vae = (tt_vae){0};
 }
 
 void tt_vae_init(const tt_vae *vae, uint64_t seed, float *block)
 {
-    tt_net_init(&vae->encoder, seed, block);
-    tt_net_init(&vae->decoder, seed, block);
+    for (int i = 0; i < vae->n_branches; i++) {
+        tt_net_init(&vae->branch[i].encoder, seed, block);
+        tt_net_init(&vae->branch[i].decoder, seed, block);
+    }
 }
 
 int64_t tt_vae_lanes(const tt_vae *vae, int64_t lanes)
 {
-    return tt_net_lanes(&vae->encoder, tt_net_lanes(&vae->decoder, lanes));
+    for (int i = 0; i < vae->n_branches; i++)
+        lanes = tt_net_lanes(&vae->branch[i].encoder, tt_net_lanes(&vae->branch[i].decoder, lanes));
+    return lanes;
+}
+
+static tt_status floats(int64_t rows, int64_t width, float **out)
+{
+    return tt_alloc(rows * width, sizeof **out, "activations", out);
+}
+
+static tt_status fill_branch(const tt_vae *vae, int i, bool train, tt_vae_work *w)
+{
+    const tt_branch *b = &vae->branch[i];
+    tt_batch_shape shape = {.lanes = w->lanes, .rows = w->lane_rows};
+    int64_t extra = one_hot(&vae->shape);
+    TT_TRY(tt_run_new(&b->encoder, &shape, train, &w->encoder[i]));
+    TT_TRY(tt_run_new(&b->decoder, &shape, train, &w->decoder[i]));
+    if (vae->n_branches > 1 || extra > 0) TT_TRY(floats(w->rows, b->cols + extra, &w->in[i]));
+    return train ? floats(w->rows, b->cols, &w->dy[i]) : TT_OK;
+}
+
+static tt_status fill_gradients(const tt_vae *vae, tt_vae_work *w)
+{
+    int64_t n = vae->latent;
+    TT_TRY(floats(w->rows, n, &w->noise));
+    TT_TRY(floats(w->rows, n, &w->dz));
+    TT_TRY(floats(w->rows, 2 * n, &w->dlatent));
+    TT_TRY(floats(w->rows, 2 * n, &w->dencoder));
+    return floats(w->lanes, vae->n_branches + tt_mixture_floats(&vae->prior), &w->lane_sums);
 }
 
 static tt_status fill_work(const tt_vae *vae, bool train, tt_vae_work *w)
 {
-    tt_batch_shape shape = {.lanes = w->lanes, .rows = w->lane_rows};
-    TT_TRY(tt_run_new(&vae->encoder, &shape, train, &w->encoder));
-    TT_TRY(tt_run_new(&vae->decoder, &shape, train, &w->decoder));
-    TT_TRY(tt_alloc(w->rows * vae->latent, sizeof(float), "latents", &w->z));
-    if (!train) return TT_OK;
-    TT_TRY(tt_alloc(w->rows * vae->latent, sizeof(float), "latents", &w->noise));
-    TT_TRY(tt_alloc(w->rows * 2 * vae->latent, sizeof(float), "latents", &w->dlatent));
-    return tt_alloc(w->rows * vae->input, sizeof(float), "reconstructions", &w->dy);
+    int64_t n = vae->latent, extra = one_hot(&vae->shape);
+    for (int i = 0; i < vae->n_branches; i++) TT_TRY(fill_branch(vae, i, train, w));
+    TT_TRY(floats(w->rows, n, &w->z));
+    if (extra > 0) TT_TRY(floats(w->rows, n + extra, &w->conditioned));
+    if (vae->shape.kind != TT_VAE_FC) TT_TRY(floats(w->rows, 2 * n, &w->joined));
+    if (vae->n_branches > 1) TT_TRY(tt_alloc(w->rows, 1, "activations", &w->known));
+    if (!train && (vae->n_branches > 1 || vae->shape.likelihood == TT_BERNOULLI))
+        TT_TRY(floats(w->rows, vae->input, &w->made));
+    if (vae->prior.components > 0) TT_TRY(floats(1, tt_mixture_scratch(&vae->prior, w->rows), &w->scratch));
+    return train ? fill_gradients(vae, w) : TT_OK;
 }
 
 tt_status tt_vae_work_new(const tt_vae *vae, int64_t lanes, int64_t lane_rows, bool train, tt_vae_work *out)
 {
-    *out = (tt_vae_work){.lanes = lanes, .lane_rows = lane_rows, .rows = lanes * lane_rows};
+    *out = (tt_vae_work){.vae = vae, .lanes = lanes, .lane_rows = lane_rows, .rows = lanes * lane_rows};
     return fill_work(vae, train, out);
 }
 
 void tt_vae_work_free(tt_vae_work *work)
 {
-    tt_run_free(work->encoder);
-    tt_run_free(work->decoder);
-    free(work->z);
-    free(work->noise);
-    free(work->dlatent);
-    free(work->dy);
+    for (int i = 0; i < TT_BRANCHES; i++) {
+        tt_run_free(work->encoder[i]);
+        tt_run_free(work->decoder[i]);
+        free(work->in[i]);
+        free(work->dy[i]);
+    }
+    float *owned[] = {work->z,  work->noise,   work->joined,   work->conditioned, work->made,
+                      work->dz, work->dlatent, work->dencoder, work->scratch,     work->lane_sums};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
+    free(work->known);
     *work = (tt_vae_work){0};
 }
 
 tt_status tt_vae_weights(tt_vae_work *work, const float *block)
 {
-    TT_TRY(tt_run_weights(work->encoder, block));
-    return tt_run_weights(work->decoder, block);
-}
-
-tt_status tt_vae_encode(const float *x, tt_vae_work *work)
-{
-    return tt_run_forward(work->encoder, work->lanes, x, &work->latent);
-}
-
-tt_status tt_vae_decode(tt_vae_work *work)
-{
-    return tt_run_forward(work->decoder, work->lanes, work->z, &work->reconstruction);
-}
-
-/* From x to its reconstruction through z = mu + noise deviation. */
-static tt_status pass(const tt_vae *vae, int64_t lanes, const float *x, const float *noise, tt_vae_work *work)
-{
-    TT_TRY(tt_run_forward(work->encoder, lanes, x, &work->latent));
-    tt_latent_sample(lanes * work->lane_rows, vae->latent, work->latent, noise, work->z);
-    return tt_run_forward(work->decoder, lanes, work->z, &work->reconstruction);
-}
-
-tt_status tt_vae_evaluate(const tt_vae *vae, int64_t used, const float *x, tt_vae_work *work,
-                          tt_vae_loss *loss)
-{
-    TT_TRY(pass(vae, work->lanes, x, NULL, work));
-    *loss = (tt_vae_loss){tt_loss_square(work->rows, used, vae->input, x, work->reconstruction, NULL),
-                          tt_loss_kl(used, vae->latent, work->latent)};
-    return TT_OK;
-}
-
-/* Of the first `used` rows, those in this lane. */
-static int64_t used_in_lane(const tt_vae_work *work, int64_t used, int64_t lane)
-{
-    int64_t left = used - lane * work->lane_rows;
-    return left < 0 ? 0 : left < work->lane_rows ? left : work->lane_rows;
-}
-
-tt_status tt_vae_step(const tt_vae *vae, double beta, int64_t lanes, int64_t used, const float *x,
-                      tt_vae_work *work, float *gradient, tt_vae_loss *loss)
-{
-    int64_t in = vae->input, n = vae->latent, rows = work->lane_rows;
-    float *dz;
-    TT_TRY(pass(vae, lanes, x, work->noise, work));
-    for (int64_t lane = 0; lane < lanes; lane++) {
-        int64_t u = used_in_lane(work, used, lane), at = lane * rows;
-        loss[lane] = (tt_vae_loss){
-            tt_loss_square(rows, u, in, x + at * in, work->reconstruction + at * in, work->dy + at * in),
-            tt_loss_kl(u, n, work->latent + at * 2 * n)};
+    work->block = block;
+    for (int i = 0; i < work->vae->n_branches; i++) {
+        TT_TRY(tt_run_weights(work->encoder[i], block));
+        TT_TRY(tt_run_weights(work->decoder[i], block));
     }
-    tt_params_clear_padding(&vae->params, gradient);
-    TT_TRY(tt_run_backward(work->decoder, lanes, work->dy, gradient, &dz));
-    tt_latent_backward(lanes * rows, used, n, beta, work->latent, work->noise, dz, work->dlatent);
-    return tt_run_backward(work->encoder, lanes, work->dlatent, gradient, NULL);
+    return TT_OK;
 }

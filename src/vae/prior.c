@@ -30,6 +30,11 @@ typedef struct tables {
     float *variance;  /* [latent] of one row */
 } tables;
 
+int64_t tt_mixture_floats(const tt_mixture *m)
+{
+    return m->components * (1 + 2 * m->latent);
+}
+
 int64_t tt_mixture_scratch(const tt_mixture *m, int64_t rows)
 {
     return (rows + 2 + m->latent) * m->components + m->latent;
@@ -165,9 +170,8 @@ void tt_mixture_backward(const tt_mixture *m, const float *block, int64_t used, 
     int64_t n = m->latent, k = m->components;
     float b = (float)beta;
     tables t = lay_out(m, used, scratch);
-    memset(gradient + m->logit, 0, (size_t)k * sizeof *gradient);
-    memset(gradient + m->mean, 0, (size_t)(k * n) * sizeof *gradient);
-    memset(gradient + m->logvar, 0, (size_t)(k * n) * sizeof *gradient);
+    float *dlogit = gradient, *dmean = dlogit + k, *dprior = dmean + k * n;
+    memset(gradient, 0, (size_t)tt_mixture_floats(m) * sizeof *gradient);
     for (int64_t r = 0; r < used; r++) {
         const float *mu = latent + r * 2 * n, *posterior = t.posterior + r * k;
         float *dmu = dlatent + r * 2 * n, *dlogvar = dmu + n;
@@ -175,10 +179,18 @@ void tt_mixture_backward(const tt_mixture *m, const float *block, int64_t used, 
         for (int64_t i = 0; i < n; i++) dlogvar[i] -= 0.5F * b;
         for (int64_t c = 0; c < k; c++) {
             add_component(n, b * posterior[c], mu, t.variance, block + m->mean + c * n, t.precision + c * n,
-                          dmu, dlogvar, gradient + m->mean + c * n, gradient + m->logvar + c * n);
-            gradient[m->logit + c] += b * (t.weight[c] - posterior[c]);
+                          dmu, dlogvar, dmean + c * n, dprior + c * n);
+            dlogit[c] += b * (t.weight[c] - posterior[c]);
         }
     }
+}
+
+void tt_mixture_put(const tt_mixture *m, const float *gradient, float *block)
+{
+    int64_t k = m->components, values = k * m->latent;
+    memcpy(block + m->logit, gradient, (size_t)k * sizeof *block);
+    memcpy(block + m->mean, gradient + k, (size_t)values * sizeof *block);
+    memcpy(block + m->logvar, gradient + k + values, (size_t)values * sizeof *block);
 }
 
 void tt_mixture_draw(const tt_mixture *m, const float *block, double uniform, float *z)

@@ -20,6 +20,9 @@ typedef struct tt_mixture {
 /** Add "prior.logit", "prior.mean" and "prior.logvar" to the table. All zero they are N(0, 1). */
 tt_status tt_mixture_new(tt_params *params, int64_t latent, int64_t components, tt_mixture *out);
 
+/** Floats of the three tensors together, without padding. */
+int64_t tt_mixture_floats(const tt_mixture *mixture);
+
 /** Floats of scratch for lanes of `rows` rows. */
 int64_t tt_mixture_scratch(const tt_mixture *mixture, int64_t rows);
 
@@ -36,9 +39,12 @@ double tt_mixture_kl(const tt_mixture *mixture, const float *block, int64_t used
  *  @param latent           as in the forward pass
  *  @param[in,out] scratch  as it left it
  *  @param[in,out] dlatent   [rows, 2 latent]: added to
- *  @param[out] gradient     block; the tensors of the prior are overwritten */
+ *  @param[out] gradient     [tt_mixture_floats()] by logit, mean and logvar, one after the other */
 void tt_mixture_backward(const tt_mixture *mixture, const float *block, int64_t used, double beta,
                          const float *latent, float *scratch, float *dlatent, float *gradient);
+
+/** Put such gradients where the tensors lie in a block. */
+void tt_mixture_put(const tt_mixture *mixture, const float *gradient, float *block);
 
 /** Turn standard normals into a draw from the prior, in place.
  *  @param uniform  in [0, 1): picks the component

@@ -16,10 +16,13 @@ double tt_training_beta(const tt_training *t)
 /* The sums of lanes, added as their gradients are: pairs, pairs of pairs. */
 static tt_vae_loss sum_losses(int64_t lanes, const tt_vae_loss *loss)
 {
-    if (lanes == 1) return (tt_vae_loss){(float)loss->reconstruction, (float)loss->kl};
+    if (lanes == 1)
+        return (tt_vae_loss){(float)loss->reconstruction, (float)loss->kl, (float)loss->penalty,
+                             (float)loss->square};
     tt_vae_loss left = sum_losses(lanes / 2, loss), right = sum_losses(lanes / 2, loss + lanes / 2);
     return (tt_vae_loss){(float)left.reconstruction + (float)right.reconstruction,
-                         (float)left.kl + (float)right.kl};
+                         (float)left.kl + (float)right.kl, (float)left.penalty + (float)right.penalty,
+                         (float)left.square + (float)right.square};
 }
 
 /* Gradient and sums of `lanes` lanes from one of this rank, over whatever [params.size + TT_TAIL] held. */
@@ -35,10 +38,13 @@ static tt_status lanes_gradient(tt_training *t, int64_t lane, int64_t lanes, flo
     tt_stream noise = {t->provenance->seed, TT_FOR_NOISE, (uint64_t)t->epoch};
     for (int64_t i = 0; i < used; i++)
         tt_random_normals(noise, (uint64_t)rows.id[i], n, t->work.noise + i * n);
-    TT_TRY(tt_vae_step(&t->vae, tt_training_beta(t), lanes, used, rows.rows, &t->work, out, t->loss));
+    tt_objective objective = {.beta = tt_training_beta(t)};
+    t->work.condition = rows.condition;
+    TT_TRY(tt_vae_step(&t->vae, &objective, lanes, used, rows.rows, &t->work, out, t->loss));
     tt_vae_loss loss = sum_losses(lanes, t->loss);
     tail[TT_TAIL_RECONSTRUCTION] = (float)loss.reconstruction;
     tail[TT_TAIL_KL] = (float)loss.kl;
+    tail[TT_TAIL_PENALTY] = (float)loss.penalty;
     tail[TT_TAIL_ROWS] = (float)used;
     return TT_OK;
 }
@@ -122,7 +128,8 @@ tt_status tt_training_step(tt_training *t, bool *due)
     tt_phase(&t->phases, "update");
     const float *tail = t->gradient + t->vae.params.size;
     double reconstruction = (double)tail[TT_TAIL_RECONSTRUCTION], kl = (double)tail[TT_TAIL_KL];
-    double loss = reconstruction + tt_training_beta(t) * kl, rows = (double)tail[TT_TAIL_ROWS];
+    double penalty = (double)tail[TT_TAIL_PENALTY];
+    double loss = reconstruction + tt_training_beta(t) * penalty, rows = (double)tail[TT_TAIL_ROWS];
     t->rate = tt_training_rate(t);
     if (!isfinite(loss) ||
         !tt_optimizer_step(&t->optimizer, t->vae.params.size, t->rate, 1 / rows, t->gradient, t->params))

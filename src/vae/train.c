@@ -58,9 +58,9 @@ static tt_status prepare_data(tt_training *t, const char *input)
 
 static tt_status build_local(tt_training *t, const tt_model_params *m)
 {
-    int64_t hidden[TT_HIDDEN_MAX];
-    for (int i = 0; i < m->n_hidden; i++) hidden[i] = m->hidden_dims[i];
-    TT_TRY(tt_vae_new(t->samples.x.cols, m->latent_dim, m->n_hidden, hidden, &t->vae));
+    tt_vae_shape shape = {.input = t->samples.x.cols, .latent = m->latent_dim, .n_hidden = m->n_hidden};
+    for (int i = 0; i < m->n_hidden; i++) shape.hidden[i] = m->hidden_dims[i];
+    TT_TRY(tt_vae_new(&shape, &t->vae));
     const tt_params *p = &t->vae.params;
     int64_t lanes = tt_vae_lanes(&t->vae, t->feed.n_lanes > 0 ? t->feed.n_lanes : 1);
     TT_TRY(tt_vae_work_new(&t->vae, lanes, t->feed.lane_rows, true, &t->work));

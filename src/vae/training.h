@@ -20,7 +20,7 @@ enum {
 };
 
 /** What rides behind the gradient in the one reduction of a step. */
-enum { TT_TAIL_RECONSTRUCTION, TT_TAIL_KL, TT_TAIL_ROWS, TT_TAIL_CHECKPOINT, TT_TAIL = 16 };
+enum { TT_TAIL_RECONSTRUCTION, TT_TAIL_KL, TT_TAIL_PENALTY, TT_TAIL_ROWS, TT_TAIL_CHECKPOINT, TT_TAIL = 16 };
 
 typedef struct tt_training {
     const tt_comm *comm;

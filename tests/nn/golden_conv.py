@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-ROWS = 3
+ROWS = 4
 
 
 def near(image):
@@ -47,12 +47,12 @@ torch.manual_seed(20)
 path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden_conv.h5")
 with h5py.File(path, "w") as file:
     case(file, "conv", [conv(2, 5)], 2, 7, 10)
-    case(file, "conv_relu", [conv(16, 24), nn.ReLU()], 16, 8, 9)
-    case(file, "conv_first", [conv(1, 32), nn.ReLU()], 1, 13, 6)
+    case(file, "conv_relu", [conv(16, 24), nn.ReLU()], 16, 6, 7)
+    case(file, "conv_first", [conv(1, 32), nn.ReLU()], 1, 9, 6)
     case(file, "conv_point", [conv(3, 4), nn.ReLU()], 3, 1, 1)
     case(file, "deconv", [deconv(5, 2, (1, 0))], 5, 4, 3)
     case(file, "deconv_relu", [deconv(24, 16, (0, 1)), nn.ReLU()], 24, 4, 5)
-    case(file, "deconv_last", [deconv(32, 1, (0, 0))], 32, 7, 3)
+    case(file, "deconv_last", [deconv(32, 1, (0, 0))], 32, 5, 3)
     case(file, "norm", [nn.GroupNorm(1, 6)], 6, 5, 7)
     case(file, "norm_relu", [nn.GroupNorm(4, 32), nn.ReLU()], 32, 3, 5)
     case(file, "chain", [conv(1, 4), nn.GroupNorm(2, 4), nn.ReLU(), conv(4, 8), nn.ReLU(), deconv(8, 4, (1, 1)), nn.ReLU(),

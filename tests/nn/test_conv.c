@@ -1,8 +1,8 @@
 /* Convolutions and norms against PyTorch (golden_conv.h5, made by golden_conv.py). */
 #include "test.h"
 
-#include "nn/bfloat.h"
 #include "nn/conv.h"
+#include "nn/dnnl_conv.h"
 #include "nn/norm.h"
 #include "tutti/memory.h"
 #include "tutti/store.h"
@@ -130,73 +130,64 @@ static const double near_f32 = 1e-5;
  * one precision alone is that much of these small images. */
 static const double near_bf16 = 0.1;
 
-static void to_bf16(int64_t n, float *values)
+/* One layer or a chain over the yardstick's rows, dealt to lanes. */
+static void check_net(const char *name, const tt_params *params, const tt_net *net, int64_t lanes,
+                      tt_precision precision)
 {
-    uint16_t *half = (uint16_t *)(void *)values;
-    for (int64_t i = 0; i < n; i++) half[i] = tt_bfloat_narrow(values[i]);
+    golden g = open_golden(name);
+    const tt_batch_shape shape = {.lanes = lanes, .rows = g.rows / lanes, .precision = precision};
+    tt_run *run;
+    float *block, *gradient, *dx;
+    const float *y;
+    bool bf16 = precision == TT_PRECISION_BF16;
+    double tolerance = bf16 ? near_bf16 : near_f32;
+    comparison *check = bf16 ? compare_whole : compare;
+    assert_ok(tt_params_block(params, "test", &block));
+    assert_ok(tt_params_block(params, "test", &gradient));
+    read_block(&g, "param", params, block);
+    assert_ok(tt_run_new(net, &shape, true, &run));
+    assert_ok(tt_run_weights(run, block));
+    assert_ok(tt_run_forward(run, lanes, g.x, &y));
+    check("y", size_of(&g, g.out), y, g.y, tolerance);
+    assert_ok(tt_run_backward(run, lanes, g.dy, gradient, &dx));
+    check("dx", size_of(&g, g.in), dx, g.dx, tolerance);
+    compare_block(&g, params, gradient, check, tolerance);
+    free(block);
+    free(gradient);
+    tt_run_free(run);
+    close_golden(&g);
 }
 
-static void from_bf16(int64_t n, float *values)
-{
-    const uint16_t *half = (const uint16_t *)(const void *)values;
-    for (int64_t i = n; i-- > 0;) values[i] = tt_bfloat_widen(half[i]);
-}
-
-static void check_conv(const char *name, tt_activation activation, bool up, bool bf16)
+static void check_conv(const char *name, tt_activation activation, bool up, tt_precision precision)
 {
     golden g = open_golden(name);
     tt_params p = {0};
-    tt_conv layer;
-    tt_conv_work work;
-    float *block, *gradient, *y, *dx;
-    int64_t n_in = size_of(&g, g.in), n_out = size_of(&g, g.out);
+    tt_net net = {0};
     if (up)
-        assert_ok(tt_deconv_new(&p, "layer.0", g.in, g.out, activation, &layer));
+        assert_ok(tt_deconv_add(&p, &net, "layer.0", g.in, g.out, activation, 1));
     else
-        assert_ok(tt_conv_new(&p, "layer.0", g.in, g.out.channels, activation, &layer));
-    assert_memory_equal(&layer.out, &g.out, sizeof g.out);
-    assert_ok(tt_params_block(&p, "test", &block));
-    assert_ok(tt_params_block(&p, "test", &gradient));
-    assert_ok(tt_alloc(n_out, sizeof *y, "test", &y));
-    assert_ok(tt_alloc(n_in, sizeof *dx, "test", &dx));
-    read_block(&g, "param", &p, block);
-    assert_ok(tt_conv_work_new(&layer, g.rows, bf16, &work));
-    assert_ok(tt_conv_work_weights(&work, block));
-    if (bf16) to_bf16(n_in, g.x);
-    if (bf16 && !work.single) to_bf16(n_out, g.dy);
-    assert_ok(tt_conv_forward(&work, g.x, y));
-    assert_ok(tt_conv_backward(&work, g.x, y, g.dy, gradient, dx));
-    if (bf16) from_bf16(n_in, dx);
-    if (bf16 && !work.single) from_bf16(n_out, y);
-    double tolerance = bf16 ? near_bf16 : near_f32;
-    comparison *check = bf16 ? compare_whole : compare;
-    check("y", n_out, y, g.y, tolerance);
-    check("dx", n_in, dx, g.dx, tolerance);
-    compare_block(&g, &p, gradient, check, tolerance);
-    free(block);
-    free(gradient);
-    free(y);
-    free(dx);
-    tt_conv_work_free(&work);
+        assert_ok(tt_conv_add(&p, &net, "layer.0", g.in, g.out.channels, activation, 1));
+    for (int64_t lanes = 1; lanes <= g.rows; lanes *= 2) check_net(name, &p, &net, lanes, precision);
+    tt_net_free(&net);
     tt_params_free(&p);
     close_golden(&g);
 }
 
-static void check_all(bool bf16)
+static void check_all(tt_precision precision)
 {
-    check_conv("conv", TT_LINEAR, false, bf16);
-    check_conv("conv_relu", TT_RELU, false, bf16);
-    check_conv("conv_first", TT_RELU, false, bf16);
-    check_conv("conv_point", TT_RELU, false, bf16);
-    check_conv("deconv", TT_LINEAR, true, bf16);
-    check_conv("deconv_relu", TT_RELU, true, bf16);
-    check_conv("deconv_last", TT_LINEAR, true, bf16);
+    check_conv("conv", TT_LINEAR, false, precision);
+    check_conv("conv_relu", TT_RELU, false, precision);
+    check_conv("conv_first", TT_RELU, false, precision);
+    check_conv("conv_point", TT_RELU, false, precision);
+    check_conv("deconv", TT_LINEAR, true, precision);
+    check_conv("deconv_relu", TT_RELU, true, precision);
+    check_conv("deconv_last", TT_LINEAR, true, precision);
 }
 
 static void test_conv(void **state)
 {
     (void)state;
-    check_all(false);
+    check_all(TT_PRECISION_F32);
 }
 
 /* Whether this CPU has bfloat16 at all. */
@@ -212,57 +203,60 @@ static void test_conv_bf16(void **state)
 {
     (void)state;
     if (!has_bf16()) skip();
-    check_all(true);
+    check_all(TT_PRECISION_BF16);
 }
 
-static void check_norm(const char *name, int64_t groups, bool relu)
+static void check_norm(const char *name, int64_t groups, tt_activation activation, tt_precision precision)
 {
     golden g = open_golden(name);
-    int64_t c = g.in.channels, pixels = g.in.height * g.in.width, row = pixels * c, n;
-    const tt_norm_shape shape = {pixels, c, groups};
-    tt_column column;
-    float *gamma = read_values(&g, "param/layer.0.weight", &n, &column);
-    float *beta = read_values(&g, "param/layer.0.bias", &n, &column);
-    float *dgamma = read_values(&g, "gradient/layer.0.weight", &n, &column);
-    float *dbeta = read_values(&g, "gradient/layer.0.bias", &n, &column);
-    float *y, *got, moments[64];
-    double *scratch_;
-    assert_ok(tt_alloc(row, sizeof *y, "test", &y));
-    assert_ok(tt_alloc(2 * c, sizeof *got, "test", &got));
-    assert_ok(tt_alloc(tt_norm_scratch(&shape), sizeof *scratch_, "test", &scratch_));
-    for (int64_t r = 0; r < g.rows; r++) {
-        float *dy = g.dy + r * row;
-        tt_norm_forward(&shape, g.x + r * row, gamma, beta, moments, scratch_, y);
-        for (int64_t i = 0; relu && i < row; i++) {
-            if (y[i] <= 0) dy[i] = 0;
-            y[i] = fmaxf(y[i], 0);
-        }
-        compare("y", row, y, g.y + r * row, near_f32);
-        tt_norm_backward(&shape, g.x + r * row, gamma, moments, dy, scratch_, got, got + c, dy);
-        compare("dx", row, dy, g.dx + r * row, near_f32);
-    }
-    compare("dgamma", c, got, dgamma, near_f32);
-    compare("dbeta", c, got + c, dbeta, near_f32);
-    free(gamma);
-    free(beta);
-    free(dgamma);
-    free(dbeta);
-    free(y);
-    free(got);
-    free(scratch_);
+    tt_params p = {0};
+    tt_net net = {0};
+    const tt_norm_shape shape = {g.in.height * g.in.width, g.in.channels, groups};
+    assert_ok(tt_norm_add(&p, &net, "layer.0", &shape, activation));
+    for (int64_t lanes = 1; lanes <= g.rows; lanes *= 2) check_net(name, &p, &net, lanes, precision);
+    tt_net_free(&net);
+    tt_params_free(&p);
     close_golden(&g);
 }
 
 static void test_norm(void **state)
 {
     (void)state;
-    check_norm("norm", 1, false);
-    check_norm("norm_relu", 4, true);
+    check_norm("norm", 1, TT_LINEAR, TT_PRECISION_F32);
+    check_norm("norm_relu", 4, TT_RELU, TT_PRECISION_F32);
+}
+
+/* Down, norm, down, up, up: what neighbours hand each other, also in bfloat16. */
+static void check_chain(tt_precision precision)
+{
+    golden g = open_golden("chain");
+    tt_params p = {0};
+    tt_net net = {0};
+    tt_image a = tt_image_coarse(g.in, 4), b = tt_image_coarse(a, 8);
+    const tt_norm_shape norm = {a.height * a.width, 4, 2};
+    assert_ok(tt_conv_add(&p, &net, "layer.0", g.in, 4, TT_LINEAR, 1));
+    assert_ok(tt_norm_add(&p, &net, "layer.1", &norm, TT_RELU));
+    assert_ok(tt_conv_add(&p, &net, "layer.2", a, 8, TT_RELU, 1));
+    assert_ok(tt_deconv_add(&p, &net, "layer.3", b, a, TT_RELU, 1));
+    assert_ok(tt_deconv_add(&p, &net, "layer.4", a, g.out, TT_LINEAR, 1));
+    for (int64_t lanes = 1; lanes <= g.rows; lanes *= 2) check_net("chain", &p, &net, lanes, precision);
+    assert_int_equal(tt_deconv_add(&p, &net, "layer.5", g.out, g.out, TT_LINEAR, 1), TT_ERR_INTERNAL);
+    tt_net_free(&net);
+    tt_params_free(&p);
+    close_golden(&g);
+}
+
+static void test_chain(void **state)
+{
+    (void)state;
+    check_chain(TT_PRECISION_F32);
+    if (has_bf16()) check_chain(TT_PRECISION_BF16);
 }
 
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_conv),
     cmocka_unit_test(test_conv_bf16),
     cmocka_unit_test(test_norm),
+    cmocka_unit_test(test_chain),
 };
 TT_TEST_MAIN(cases)

@@ -217,17 +217,58 @@ static void test_losses(void **state)
 {
     (void)state;
     float x[2][20] = {{0}}, y[2][20], dy[2][20];
+    const unsigned char second[2] = {0, 1};
     for (int i = 0; i < 40; i++) y[i / 20][i % 20] = (float)(i % 20);
-    assert_near(tt_loss_square(2, 1, 20, &x[0][0], &y[0][0], &dy[0][0]), 2470, 0); /* 0^2 + ... + 19^2 */
-    assert_near(tt_loss_square(2, 2, 20, &x[0][0], &y[0][0], NULL), 4940, 0);
+    tt_target t = {20, &x[0][0], 20, NULL};
+    assert_near(tt_loss_square(&t, 2, 1, 1, &y[0][0], &dy[0][0]), 2470, 0); /* 0^2 + ... + 19^2 */
+    assert_near(tt_loss_square(&t, 2, 2, 1, &y[0][0], NULL), 4940, 0);
     assert_near(dy[0][19], 38, 0);
     assert_near(dy[1][19], 0, 0);
-    float latent[4] = {1, 0, 0, 1}; /* mu (1, 0), logvar (0, 1) */
-    assert_near(tt_loss_kl(1, 2, latent), 0.5 + 0.5 * (exp(1) - 2), 1e-6);
+    t.known = second;
+    assert_near(tt_loss_square(&t, 2, 2, 0.5, &y[0][0], &dy[0][0]), 2470, 0);
+    assert_near(dy[0][19], 0, 0);
+    assert_near(dy[1][19], 19, 0);
+}
+
+/* Far from 0 the log-odds are the loss themselves; nothing overflows. */
+static void test_bernoulli(void **state)
+{
+    (void)state;
+    const float x[4] = {1, 0, 0.25F, 1}, y[4] = {0, 200, 0.5F, -200};
+    float dy[4];
+    double square;
+    tt_target t = {4, x, 4, NULL};
+    double p = 1 / (1 + exp(-0.5)), expected = log(2) + 200 - (0.25 * log(p) + 0.75 * log(1 - p)) + 200;
+    assert_near(tt_loss_bernoulli(&t, 1, 1, y, dy, &square), expected, 1e-4);
+    assert_near(square, 0.25 + 1 + (p - 0.25) * (p - 0.25) + 1, 1e-6);
+    assert_near(dy[2], p - 0.25, 1e-6);
+    assert_near(dy[1], 1, 0);
+    assert_near(dy[3], -1, 0);
+}
+
+/* Of (mu, logvar) = (1, 0) and (0, 1), the second costs less than half a nat. */
+static void test_kl(void **state)
+{
+    (void)state;
+    const float latent[4] = {1, 0, 0, 1}, none[2] = {0};
+    float dlatent[4];
+    double penalty, by_dim[2] = {0};
+    double first = 0.5, other = 0.5 * (exp(1) - 2);
+    assert_near(tt_loss_kl(1, 2, 0, latent, &penalty, by_dim), first + other, 1e-6);
+    assert_near(penalty, first + other, 1e-6);
+    assert_near(by_dim[1], other, 1e-6);
+    assert_near(tt_loss_kl(1, 2, 0.4, latent, &penalty, NULL), first + other, 1e-6);
+    assert_near(penalty, first + 0.4, 1e-6);
+    tt_latent_backward(1, 1, 2, 3, 0.4, latent, NULL, none, dlatent);
+    assert_near(dlatent[0], 3, 1e-6);
+    assert_near(dlatent[3], 0, 0);
+    tt_latent_backward(1, 1, 2, 3, 0, latent, NULL, none, dlatent);
+    assert_near(dlatent[3], 1.5 * (exp(1) - 1), 1e-5);
 }
 
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_params), cmocka_unit_test(test_dense),  cmocka_unit_test(test_tanh),
-    cmocka_unit_test(test_init),   cmocka_unit_test(test_losses), cmocka_unit_test(test_lanes),
+    cmocka_unit_test(test_init),   cmocka_unit_test(test_losses), cmocka_unit_test(test_bernoulli),
+    cmocka_unit_test(test_kl),     cmocka_unit_test(test_lanes),
 };
 TT_TEST_MAIN(cases)

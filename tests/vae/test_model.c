@@ -68,7 +68,9 @@ static void open_golden(const char *group, golden *g)
     g->beta = weight[0];
     g->rows = x.dims[0];
     g->steps = loss.dims[0];
-    assert_ok(tt_vae_new(x.dims[1], noise.dims[2], (int)hidden.dims[0], dims, &g->vae));
+    tt_vae_shape shape = {.input = x.dims[1], .latent = noise.dims[2], .n_hidden = (int)hidden.dims[0]};
+    memcpy(shape.hidden, dims, (size_t)shape.n_hidden * sizeof *dims);
+    assert_ok(tt_vae_new(&shape, &g->vae));
     assert_ok(tt_vae_work_new(&g->vae, 1, g->rows + PADDING, true, &g->work));
     assert_ok(tt_params_block(&g->vae.params, "test", &g->params));
     assert_ok(tt_params_block(&g->vae.params, "test", &g->gradient));
@@ -99,7 +101,8 @@ static tt_vae_loss step(golden *g, int64_t at)
     memset(g->gradient, 0, (size_t)g->vae.params.size * sizeof(float));
     tt_vae_loss loss;
     assert_ok(tt_vae_weights(&g->work, g->params));
-    assert_ok(tt_vae_step(&g->vae, g->beta, 1, g->rows, g->x, &g->work, g->gradient, &loss));
+    assert_ok(tt_vae_step(&g->vae, &(tt_objective){.beta = g->beta}, 1, g->rows, g->x, &g->work, g->gradient,
+                          &loss));
     return loss;
 }
 
@@ -222,7 +225,7 @@ static void test_describe(void **state)
     (void)state;
     tt_vae a, b;
     char *text, *again;
-    assert_ok(tt_vae_new(9, 2, 1, (int64_t[]){4}, &a));
+    assert_ok(tt_vae_new(&(tt_vae_shape){.input = 9, .latent = 2, .n_hidden = 1, .hidden = {4}}, &a));
     assert_ok(tt_vae_describe(&a, &text));
     assert_ok(tt_vae_parse("m.h5", text, &b));
     assert_ok(tt_vae_describe(&b, &again));
