@@ -9,8 +9,10 @@
  *
  * Element (i, j) stands for the value shift[j] + data[i, j]. float32 input is kept as it is and has shift 0.
  * A column of wider input (float64, integers) whose mean is large beside its spread is stored about that
- * mean, since rounding to float32 would otherwise wipe out its structure. Distances do not feel the shift;
- * who needs the values themselves adds it. */
+ * mean, since rounding to float32 would otherwise wipe out its structure; the mean itself is rounded to a
+ * power of two about as large as the spread, so that values of few bits, such as whole numbers, are held
+ * exactly and ties between them stay ties. Distances do not feel the shift; who needs the values themselves
+ * adds it. */
 typedef struct tt_matrix {
     const tt_comm *comm; /**< not owned */
     int64_t rows;        /**< over all ranks */
