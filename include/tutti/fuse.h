@@ -43,9 +43,10 @@ typedef struct tt_pca {
     double total_variance;
 } tt_pca;
 
-/** PCA of the valid rows of x by block Gram sums and ScaLAPACK's symmetric eigensolver on a process grid. The
- * same bits on any rank count. Collective. @return TT_OK, TT_ERR_INPUT (fewer than 2 valid rows or than
- * `components` columns) */
+/** PCA of the valid rows of x by block Gram sums and ScaLAPACK's symmetric eigensolver: of the columns, or
+ * where there are fewer rows, of these. The same bits on any rank count. Memory on one rank is four square
+ * matrices of double of the smaller side, which may be 16384 at most. Collective. @return TT_OK, TT_ERR_INPUT
+ * (fewer than 2 valid rows or than `components` columns; too large) */
 tt_status tt_pca_fit(const tt_matrix *x, int64_t components, tt_pca *out);
 
 /** Scores [count, components] of this rank's rows (0 for rows that are not valid). Not collective.
