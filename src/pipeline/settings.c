@@ -58,7 +58,7 @@ const setting settings[] = {
     REAL("fuse.lyrics_weight", fuse.lyrics_weight, "1.0", 0, 1e6),
     INT_("fuse.pca", fuse.pca, "0", 0, 65536),
     {"fuse.whiten", SETTING_BOOL, AT(fuse.whiten), "false", 0, 0, NULL, 0},
-    CHOICE("model.kind", model.kind, "fc", "fc"),
+    CHOICE("model.kind", model.kind, "fc", "fc conv"),
     {"model.prior", SETTING_CHOICE, NOWHERE, "normal", 0, 0, "normal", 0},
     INT_("model.latent_dim", model.latent_dim, "32", 1, 4096),
     {"model.hidden_dims", SETTING_INTS, AT(model.hidden_dims), "[512, 256]", 1, 65536, NULL,

@@ -25,12 +25,27 @@ void tt_scaling_free(tt_scaling *scaling)
     *scaling = (tt_scaling){0};
 }
 
-tt_status tt_scaling_fit(const tt_samples *samples, tt_scaling *scaling)
+/* Moments of all columns together into each of them. */
+static void merge_columns(int64_t cols, double *mean, double *deviation)
+{
+    double sum = 0, square = 0;
+    for (int64_t j = 0; j < cols; j++) sum += mean[j];
+    double whole = sum / (double)cols;
+    for (int64_t j = 0; j < cols; j++)
+        square += deviation[j] * deviation[j] + (mean[j] - whole) * (mean[j] - whole);
+    for (int64_t j = 0; j < cols; j++) {
+        mean[j] = whole;
+        deviation[j] = sqrt(square / (double)cols);
+    }
+}
+
+tt_status tt_scaling_fit(const tt_samples *samples, bool images, tt_scaling *scaling)
 {
     const tt_matrix *x = &samples->x;
     bool scaled = samples->scaled;
     double *deviation = scaling->scale;
     TT_TRY(tt_samples_moments(samples, samples->train, samples->n_train, scaling->mean, deviation));
+    if (images) merge_columns(x->cols, scaling->mean, deviation);
     for (int64_t j = 0; j < x->cols; j++) {
         bool constant = deviation[j] <= constant_below * fabs(scaling->mean[j] - x->shift[j]);
         double d = constant ? 1.0 : deviation[j];

@@ -15,8 +15,9 @@ void tt_scaling_free(tt_scaling *scaling);
 
 /** Fit to the rows that train: mean and standard deviation, 1 where a column is constant, clipped at ten
  * deviations so that no outlier steers the training alone. Columns that are scaled already (a fused matrix,
- * whose columns carry weights on purpose) keep mean 0 and scale 1, and get the limit alone. Collective. */
-tt_status tt_scaling_fit(const tt_samples *samples, tt_scaling *scaling);
+ * whose columns carry weights on purpose) keep mean 0 and scale 1, and get the limit alone. Images have one mean and
+ * one deviation for all their columns, so that neighbours stay comparable. Collective. */
+tt_status tt_scaling_fit(const tt_samples *samples, bool images, tt_scaling *scaling);
 
 /** Scale a row [cols] of a matrix with these shifts into out [cols]. Not collective. */
 void tt_scaling_row(const tt_scaling *scaling, const double *shift, const float *row, float *out);

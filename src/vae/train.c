@@ -13,8 +13,9 @@ enum { EPOCH_LINES = 10 };
 
 static tt_status check_model(const tt_model_params *m)
 {
-    if (strcmp(m->kind, "fc") != 0)
-        return tt_fail(TT_ERR_CONFIG, "model.kind is \"%s\"; this version trains \"fc\"", m->kind);
+    if (strcmp(m->kind, "fc") != 0 && strcmp(m->kind, "conv") != 0)
+        return tt_fail(TT_ERR_CONFIG, "model.kind is \"%s\"; this version trains \"fc\" and \"conv\"",
+                       m->kind);
     if (strcmp(m->condition, "none") != 0)
         return tt_fail(TT_ERR_CONFIG, "model.condition is \"%s\"; this version has \"none\"", m->condition);
     if (m->latent_dim < 1)
@@ -42,7 +43,7 @@ static tt_status take_classes(tt_training *t)
 }
 
 /* Read the rows, choose those to train on, learn their scale. Collective. */
-static tt_status prepare_data(tt_training *t, const char *input)
+static tt_status prepare_data(tt_training *t, const tt_model_params *model, const char *input)
 {
     TT_TRY(tt_samples_read(t->comm, input, tt_feed_memory(t->settings), &t->samples));
     const tt_matrix *x = &t->samples.x;
@@ -52,7 +53,7 @@ static tt_status prepare_data(tt_training *t, const char *input)
     if (t->classes) TT_TRY(take_classes(t));
     tt_samples_split(&t->samples, t->provenance->seed, t->settings->validation);
     TT_TRY(tt_agree(t->comm, tt_scaling_new(x->cols, &t->scaling)));
-    TT_TRY(tt_scaling_fit(&t->samples, &t->scaling));
+    TT_TRY(tt_scaling_fit(&t->samples, strcmp(model->kind, "conv") == 0, &t->scaling));
     return tt_feed_new(&t->samples, &t->scaling, t->provenance->seed, t->settings, &t->feed);
 }
 
@@ -60,6 +61,7 @@ static tt_status build_local(tt_training *t, const tt_model_params *m)
 {
     tt_vae_shape shape = {.input = t->samples.x.cols, .latent = m->latent_dim, .n_hidden = m->n_hidden};
     for (int i = 0; i < m->n_hidden; i++) shape.hidden[i] = m->hidden_dims[i];
+    if (strcmp(m->kind, "conv") == 0) TT_TRY(tt_training_images(t, m, &shape));
     TT_TRY(tt_vae_new(&shape, &t->vae));
     const tt_params *p = &t->vae.params;
     int64_t lanes = tt_vae_lanes(&t->vae, t->feed.n_lanes > 0 ? t->feed.n_lanes : 1);
@@ -257,7 +259,7 @@ tt_status tt_training_new(const tt_comm *comm, const tt_model_params *model, con
     TT_TRY(tt_training_check(settings));
     bool resumed;
     tt_phase(&out->phases, "read");
-    TT_TRY(prepare_data(out, input));
+    TT_TRY(prepare_data(out, model, input));
     TT_TRY(tt_agree(comm, build_local(out, model)));
     TT_TRY(tt_checkpoint_read(out, &resumed));
     if (!resumed) begin(out);

@@ -60,6 +60,10 @@ tt_status tt_training_new(const tt_comm *comm, const tt_model_params *model, con
                           const char *output, tt_training *out);
 void tt_training_free(tt_training *t);
 
+/** Make the shape one of kind conv: images of the size that the rows of the dataset have, as many of
+ *  model.channels as they take. @return TT_OK or TT_ERR_INPUT. Not collective. */
+tt_status tt_training_images(const tt_training *t, const tt_model_params *model, tt_vae_shape *shape);
+
 /** TT_ERR_CONFIG naming the setting of `train:` that cannot be. Not collective. */
 tt_status tt_training_check(const tt_train_params *settings);
 

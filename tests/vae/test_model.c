@@ -1,4 +1,5 @@
-/* The model against PyTorch (golden_vae.h5, made by golden_vae.py) and against finite differences. */
+/* The model against PyTorch (golden_vae.h5 and golden_conv.h5, made by the scripts of these names) and
+ * against finite differences. */
 #include "test.h"
 
 #include "nn/optimizer.h"
@@ -55,30 +56,51 @@ static void read_block(const golden *g, const char *kind, float *block)
     }
 }
 
+static bool is_conv(const char *group)
+{
+    return strncmp(group, "conv", 4) == 0;
+}
+
+static tt_vae_shape shape_of(const golden *g, const tt_column *x, int64_t latent)
+{
+    bool conv = is_conv(g->group);
+    tt_column column;
+    int64_t *dims = read_all(g, conv ? "channels" : "hidden", TT_I64, &column);
+    tt_vae_shape shape = {.input = x->dims[1], .latent = latent, .n_hidden = (int)column.dims[0]};
+    if (conv)
+        shape = (tt_vae_shape){.kind = TT_VAE_CONV,
+                               .input = x->dims[1] * x->dims[2],
+                               .latent = latent,
+                               .height = x->dims[1],
+                               .width = x->dims[2],
+                               .n_channels = (int)column.dims[0]};
+    memcpy(conv ? shape.channels : shape.hidden, dims, (size_t)column.dims[0] * sizeof *dims);
+    free(dims);
+    return shape;
+}
+
 static void open_golden(const char *group, golden *g)
 {
-    tt_column x, noise, hidden, loss, beta;
+    tt_column x, noise, loss, beta;
     *g = (golden){.group = group};
-    assert_ok(tt_store_open(&world, TT_TESTS "/vae/golden_vae.h5", &g->store));
+    assert_ok(tt_store_open(
+        &world, is_conv(group) ? TT_TESTS "/vae/golden_conv.h5" : TT_TESTS "/vae/golden_vae.h5", &g->store));
     float *rows = read_all(g, "x", TT_F32, &x);
     g->noise = read_all(g, "noise", TT_F32, &noise);
-    int64_t *dims = read_all(g, "hidden", TT_I64, &hidden);
     g->loss = read_all(g, "loss", TT_F64, &loss);
     double *weight = read_all(g, "beta", TT_F64, &beta);
     g->beta = weight[0];
     g->rows = x.dims[0];
     g->steps = loss.dims[0];
-    tt_vae_shape shape = {.input = x.dims[1], .latent = noise.dims[2], .n_hidden = (int)hidden.dims[0]};
-    memcpy(shape.hidden, dims, (size_t)shape.n_hidden * sizeof *dims);
+    tt_vae_shape shape = shape_of(g, &x, noise.dims[2]);
     assert_ok(tt_vae_new(&shape, &g->vae));
     assert_ok(tt_vae_work_new(&g->vae, 1, g->rows + PADDING, true, &g->work));
     assert_ok(tt_params_block(&g->vae.params, "test", &g->params));
     assert_ok(tt_params_block(&g->vae.params, "test", &g->gradient));
-    assert_ok(tt_alloc((g->rows + PADDING) * x.dims[1], sizeof(float), "test", &g->x));
-    memcpy(g->x, rows, (size_t)(g->rows * x.dims[1]) * sizeof *rows);
+    assert_ok(tt_alloc((g->rows + PADDING) * shape.input, sizeof(float), "test", &g->x));
+    memcpy(g->x, rows, (size_t)(g->rows * shape.input) * sizeof *rows);
     read_block(g, "param", g->params);
     free(rows);
-    free(dims);
     free(weight);
 }
 
@@ -127,7 +149,7 @@ static void check_gradients(const char *group)
     close_golden(&g);
 }
 
-static void check_steps(const char *group)
+static void check_steps(const char *group, double rate)
 {
     golden g;
     float *first, *second;
@@ -141,7 +163,7 @@ static void check_steps(const char *group)
         assert_near(loss.reconstruction / n, expected[0], 1e-4 * expected[0]);
         assert_near(loss.kl / n, expected[1], 1e-4 * expected[1]);
         assert_near((loss.reconstruction + g.beta * loss.kl) / n, expected[2], 1e-4 * expected[2]);
-        assert_true(tt_optimizer_step(&adam, g.vae.params.size, 1e-2, 1 / n, g.gradient, g.params));
+        assert_true(tt_optimizer_step(&adam, g.vae.params.size, rate, 1 / n, g.gradient, g.params));
     }
     assert_true(g.loss[3 * (g.steps - 1) + 2] < 0.9 * g.loss[2]);
     free(first);
@@ -186,13 +208,17 @@ static void test_gradients(void **state)
     (void)state;
     check_gradients("deep");
     check_gradients("flat");
+    check_gradients("conv_odd");
+    check_gradients("conv_even");
 }
 
 static void test_steps(void **state)
 {
     (void)state;
-    check_steps("deep");
-    check_steps("flat");
+    check_steps("deep", 1e-2);
+    check_steps("flat", 1e-2);
+    check_steps("conv_odd", 3e-3);
+    check_steps("conv_even", 3e-3);
 }
 
 static void test_differences(void **state)
@@ -200,6 +226,8 @@ static void test_differences(void **state)
     (void)state;
     check_differences("deep");
     check_differences("flat");
+    check_differences("conv_odd");
+    check_differences("conv_even");
 }
 
 /* What a row is encoded to must not depend on the rows after it, which are padding. */
