@@ -91,6 +91,8 @@ typedef struct tt_truth {
     const char *name;     /**< "genre" */
     const int32_t *label; /**< of this rank's rows under tt_partition(rows, TT_BLOCK_ROWS, ...); -1 unknown */
     int64_t rows;         /**< over all ranks */
+    char *const *classes; /**< [n_classes] names of its codes, sorted; NULL: metrics.json tells the codes */
+    int n_classes;
 } tt_truth;
 
 /** Settings `evaluate:`. */
@@ -108,10 +110,12 @@ typedef struct tt_evaluate_params {
  * homogeneity, completeness, v_measure, fowlkes_mallows, purity, confusion: {clusters, classes, rows}}},
  * "provenance": {...}}. `rows` have a label and are scored by geometry, `noise` are valid rows labelled below
  * 0 and `noise_as` what became of them, `truth_rows` are rows with a known truth as well;
- * `silhouette_sample` says how many rows were drawn, where not all were. NaN is written as null; so is a
- * confusion table of more than 65,536 cells. Where the file of the rows has /clip/track, TRUTH_by_track holds
- * the same scores of tracks, each with the label and the truth of most of its rows. Without truths TRUTH is
- * "none" and what needs truth is absent. Nothing in the file depends on the rank count. Collective.
+ * `silhouette_sample` says how many rows were drawn, where not all were. `cluster`, `clusters` and `classes`
+ * list the labels and the truths themselves, as numbers where all of them are, and "noise" for what
+ * `noise_as` made of it. NaN is written as null; so is a confusion table of more than 65,536 cells. Where the
+ * file of the rows has /clip/track, TRUTH_by_track holds the same scores of tracks, each with the label and
+ * the truth of most of its rows. Without truths TRUTH is "none" and what needs truth is absent. Nothing in
+ * the file depends on the rank count. Collective.
  * @return TT_OK, TT_ERR_CONFIG, TT_ERR_INPUT (row counts that differ, naming both), TT_ERR_IO,
  * TT_ERR_MEMORY, TT_STOPPED */
 tt_status tt_evaluate(const tt_comm *comm, const tt_evaluate_params *params, const tt_provenance *provenance,
@@ -131,11 +135,9 @@ tt_status tt_truth_from_manifest(const tt_comm *comm, const char *manifest, cons
 tt_status tt_classes_from_manifest(const tt_comm *comm, const char *manifest, const char *rows_file,
                                    const char *column, tt_classes *out);
 
-/** Truth from a plain dataset "FILE.h5:/y" of integers (negative: unknown) or text ("": unknown): codes of
- * the distinct values in sorted order. *label is freed by the caller. Collective. @return as above */
-tt_status tt_truth_from_dataset(const tt_comm *comm, const char *spec, int32_t **label, int64_t *rows);
-
-/** The same with the names of the classes, integers in decimal. Free with tt_classes_free(). */
+/** Classes from a plain dataset "FILE.h5:/y" of integers (negative: unknown) or text ("": unknown): the
+ * distinct values in sorted order, integers named in decimal. Collective. Free with tt_classes_free().
+ * @return TT_OK, TT_ERR_INPUT, TT_ERR_IO, TT_ERR_MEMORY */
 tt_status tt_classes_from_dataset(const tt_comm *comm, const char *spec, tt_classes *out);
 
 #endif

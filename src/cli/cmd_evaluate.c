@@ -27,13 +27,12 @@ static tt_status evaluate_files(const tt_comm *comm, cli_plain *plain, const tt_
     TT_TRY(cli_plain_origin(comm, plain, "evaluate", "evaluate.", "", specs, truth ? 3 : 2));
     if (!truth)
         return tt_evaluate(comm, &plain->config->evaluate, &plain->provenance, job, 1, NULL, 0, output);
-    int32_t *label = NULL;
-    int64_t rows;
-    tt_status s = tt_truth_from_dataset(comm, truth, &label, &rows);
-    tt_truth truths[] = {{"truth", label, rows}};
+    tt_classes classes;
+    tt_status s = tt_classes_from_dataset(comm, truth, &classes);
+    tt_truth truths[] = {{"truth", classes.label, classes.rows, classes.name, classes.n}};
     if (s == TT_OK)
         s = tt_evaluate(comm, &plain->config->evaluate, &plain->provenance, job, 1, truths, 1, output);
-    free(label);
+    tt_classes_free(&classes);
     return s;
 }
 

@@ -11,14 +11,27 @@ enum {
 
 typedef double lanes __attribute__((vector_size(WIDTH * sizeof(double)), aligned(sizeof(double))));
 
-#define LANES(pointer) (*(const lanes *)(const void *)(pointer))
+#define LANES(pointer)    (*(const lanes *)(const void *)(pointer))
+#define TO_LANES(pointer) (*(lanes *)(void *)(pointer))
 
-TT_KERNEL static void inner_tile(int64_t rows, const double *restrict x, const double *restrict y,
-                                 double *restrict out)
+TT_KERNEL static void widen_strip(const float *restrict x, const float *next, double *restrict wide)
+{
+    for (int r = 0; r < PANEL_STRIP; r++) {
+        __builtin_prefetch(next + r * PANEL);
+        for (int j = 0; j < PANEL; j++) wide[r * PANEL + j] = (double)x[r * PANEL + j];
+    }
+}
+
+void panel_widen(const float *x, const float *next, double *wide)
+{
+    widen_strip(x, next, wide);
+}
+
+TT_KERNEL static void inner_tile(const double *restrict x, const double *restrict y, double *restrict out)
 {
     lanes sum[TALL][2];
     memcpy(sum, out, sizeof sum);
-    for (int64_t r = 0; r < rows; r++) {
+    for (int r = 0; r < PANEL_STRIP; r++) {
         lanes low = LANES(y + r * PANEL), high = LANES(y + r * PANEL + WIDTH);
         for (int i = 0; i < TALL; i++) {
             sum[i][0] += x[r * PANEL + i] * low;
@@ -28,17 +41,19 @@ TT_KERNEL static void inner_tile(int64_t rows, const double *restrict x, const d
     memcpy(out, sum, sizeof sum);
 }
 
-void panel_inner(int64_t rows, const double *x, const double *y, double *out)
+void panel_inner(const double *x, const double *y, double *out)
 {
-    for (int i = 0; i < PANEL; i += TALL) inner_tile(rows, x + i, y, out + i * PANEL);
+    for (int i = 0; i < PANEL; i += TALL) inner_tile(x + i, y, out + i * PANEL);
 }
 
-TT_KERNEL static void add_tiles(int64_t rows, const double *restrict x, const double *restrict t,
-                                double *restrict y)
+TT_KERNEL static void add_tiles(const double *restrict x, const double *restrict t, double *restrict y)
 {
-    for (int64_t r = 0; r < rows; r += TALL) {
+    for (int r = 0; r < PANEL_STRIP; r += TALL) {
         lanes sum[TALL][2];
-        memcpy(sum, y + r * PANEL, sizeof sum);
+        for (int i = 0; i < TALL; i++) {
+            sum[i][0] = LANES(y + (r + i) * PANEL);
+            sum[i][1] = LANES(y + (r + i) * PANEL + WIDTH);
+        }
         for (int k = 0; k < PANEL; k++) {
             lanes low = LANES(t + k * PANEL), high = LANES(t + k * PANEL + WIDTH);
             for (int i = 0; i < TALL; i++) {
@@ -46,11 +61,14 @@ TT_KERNEL static void add_tiles(int64_t rows, const double *restrict x, const do
                 sum[i][1] += x[(r + i) * PANEL + k] * high;
             }
         }
-        memcpy(y + r * PANEL, sum, sizeof sum);
+        for (int i = 0; i < TALL; i++) {
+            TO_LANES(y + (r + i) * PANEL) = sum[i][0];
+            TO_LANES(y + (r + i) * PANEL + WIDTH) = sum[i][1];
+        }
     }
 }
 
-void panel_add(int64_t rows, const double *x, const double *t, double *y)
+void panel_add(const double *x, const double *t, double *y)
 {
-    add_tiles(rows, x, t, y);
+    add_tiles(x, t, y);
 }

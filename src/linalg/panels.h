@@ -6,10 +6,17 @@
 
 enum { PANEL_SQUARE = PANEL * PANEL };
 
-/** out [PANEL, PANEL] += x' y, for x and y [rows, PANEL]. Not collective. */
-void panel_inner(int64_t rows, const double *x, const double *y, double *out);
+/** Rows that panels are worked on by; a divisor of TT_BLOCK_ROWS. */
+enum { PANEL_STRIP = 64 };
 
-/** y += x t, for x and y [rows, PANEL] and t [PANEL, PANEL]; rows is a multiple of 8. Not collective. */
-void panel_add(int64_t rows, const double *x, const double *t, double *y);
+/** wide [PANEL_STRIP, PANEL] = x in double; `next` is fetched, which will be wanted then: whoever goes
+ * through many panels waits for memory otherwise. Not collective. */
+void panel_widen(const float *x, const float *next, double *wide);
+
+/** out [PANEL, PANEL] += x' y, for x and y [PANEL_STRIP, PANEL]. Not collective. */
+void panel_inner(const double *x, const double *y, double *out);
+
+/** y += x t, for x and y [PANEL_STRIP, PANEL] and t [PANEL, PANEL]. Not collective. */
+void panel_add(const double *x, const double *t, double *y);
 
 #endif

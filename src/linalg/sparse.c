@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LANES = 8 };
+enum {
+    LANES = 8,
+    AHEAD = 16 /* elements whose vectors are fetched before they are needed */
+};
 typedef float float_lanes
     __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 typedef double wide_lanes __attribute__((vector_size(LANES * sizeof(double))));
@@ -124,10 +127,12 @@ tt_status sparse_new(const tt_sparse *a, sparse_product **out)
 TT_KERNEL static void multiply_rows(int64_t rows, const int64_t *begin, const int32_t *index,
                                     const float *value, const float *restrict x, float *restrict y)
 {
+    int64_t last = begin[rows] - AHEAD;
     for (int64_t i = 0; i < rows; i++) {
         float sum[PANEL] = {0};
         for (int64_t k = begin[i]; k < begin[i + 1]; k++) {
             const float *from = x + (int64_t)index[k] * PANEL;
+            __builtin_prefetch(x + (int64_t)index[k < last ? k + AHEAD : k] * PANEL);
             for (int j = 0; j < PANEL; j++) sum[j] += value[k] * from[j];
         }
         for (int j = 0; j < PANEL; j++) y[i * PANEL + j] = sum[j];
@@ -142,12 +147,14 @@ TT_KERNEL static void multiply_columns(int64_t columns, const int64_t *begin, co
                                        uint64_t *restrict z)
 {
     uint64_t high;
+    int64_t last = begin[columns] - AHEAD;
     memcpy(&high, &magic, sizeof high);
     for (int64_t c = 0; c < columns; c++) {
         _Alignas(64) uint64_t sum[PANEL];
         for (int j = 0; j < PANEL; j++) sum[j] = -high * (uint64_t)(begin[c + 1] - begin[c]);
         for (int64_t k = begin[c]; k < begin[c + 1]; k++) {
             const float *from = y + (int64_t)row[k] * PANEL;
+            __builtin_prefetch(y + (int64_t)row[k < last ? k + AHEAD : k] * PANEL);
             for (int j = 0; j < PANEL; j += LANES) {
                 union {
                     wide_lanes rounded;

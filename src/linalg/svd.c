@@ -16,8 +16,7 @@
 enum {
     PANELS_MAX = 256,     /* the basis holds 4096 vectors at most */
     BASIS_PER_VALUE = 10, /* and this many for each value wanted */
-    STRIP = 256, /* rows of two panels that a second-level cache holds beside others; divides TT_BLOCK_ROWS */
-    CHECKS = 12, /* the values are looked at when the basis has grown by a twelfth */
+    CHECKS = 12,          /* the values are looked at when the basis has grown by a twelfth, or more */
 };
 
 static const double settled = 5e-6;  /* error of the values that ends the search */
@@ -26,12 +25,13 @@ static const double spent = 1e-6; /* of the largest that A'A does to a vector: a
 static const double again = 0.5;  /* a vector made orthonormal a second time has length 1 already */
 
 /* An orthonormal basis, distributed by the columns of A, in panels of PANEL vectors; what a panel lacks is
- * zeros. */
+ * zeros. It is float32, as what A is multiplied by: errors of rounding are many and random, so that the
+ * vectors are orthogonal to about 1e-9, and going through all of them again and again takes half the time. */
 typedef struct basis {
     const tt_comm *comm;
     sparse_product *product;
     int64_t rows, padded, first;   /* rows of the vectors on this rank; up to whole blocks of TT_BLOCK_ROWS */
-    double *panel[PANELS_MAX];     /* [padded, PANEL] */
+    float *panel[PANELS_MAX];      /* [padded, PANEL] */
     int panels, most;              /* how many there are, and may be */
     int64_t vectors, vectors_most; /* that are not zeros */
     double *next;                  /* [padded, PANEL] A'A times the newest panel, then the panel to come */
@@ -40,7 +40,6 @@ typedef struct basis {
     int64_t order;                 /* most * PANEL */
     double *part, *now; /* [order, PANEL] products of the basis with `next`: all, and those of one pass */
     double rest[PANEL_SQUARE]; /* of what A'A does to the newest panel, the Gram matrix of what is new */
-    float *narrow;             /* [rows, PANEL] */
     tt_progress progress;
     double largest; /* length of what A'A makes of a vector of length 1, so far */
 } basis;
@@ -54,7 +53,6 @@ static void free_basis(basis *b)
     free(b->h);
     free(b->part);
     free(b->now);
-    free(b->narrow);
 }
 
 static tt_status allocate(basis *b)
@@ -63,35 +61,56 @@ static tt_status allocate(basis *b)
     TT_TRY(tt_alloc(b->padded * PANEL, sizeof *b->turned, "singular vectors", &b->turned));
     TT_TRY(tt_alloc(b->order * b->order, sizeof *b->h, "singular values", &b->h));
     TT_TRY(tt_alloc(b->order * PANEL, sizeof *b->part, "singular vectors", &b->part));
-    TT_TRY(tt_alloc(b->order * PANEL, sizeof *b->now, "singular vectors", &b->now));
-    return tt_alloc(b->rows * PANEL, sizeof *b->narrow, "singular vectors", &b->narrow);
+    return tt_alloc(b->order * PANEL, sizeof *b->now, "singular vectors", &b->now);
 }
 
-/* next = A'A x, for x [padded, PANEL]. Collective. */
-static void apply(basis *b, const double *x)
+/* next = A'A x, for x [rows, PANEL]. Collective. */
+static void apply(basis *b, const float *x)
 {
-    for (int64_t i = 0; i < b->rows * PANEL; i++) b->narrow[i] = (float)x[i];
-    sparse_forward(b->product, b->narrow);
+    sparse_forward(b->product, x);
     sparse_backward(b->product, b->next);
 }
 
-/* out [n, PANEL, PANEL] = products of n panels with `next`, by sums over blocks of rows. Collective. */
-static tt_status inner(const basis *b, double *const *panel, int n, double *out)
+/* to [n, PANEL, PANEL] += products of n panels with `next`, or without panels of `next` with itself, over the
+ * rows of a strip. */
+static void inner_strip(const basis *b, float *const *panel, int n, int64_t row, double *to)
+{
+    double wide[PANEL_STRIP * PANEL];
+    const double *next = b->next + row * PANEL;
+    if (!panel) panel_inner(next, next, to);
+    for (int p = 0; panel && p < n; p++) {
+        panel_widen(panel[p] + row * PANEL, panel[p + 1 < n ? p + 1 : 0] + row * PANEL, wide);
+        panel_inner(wide, next, to + (int64_t)p * PANEL_SQUARE);
+    }
+}
+
+/* The same over all rows, by sums over blocks of them. Collective. */
+static tt_status inner(const basis *b, float *const *panel, int n, double *out)
 {
     tt_blocksum *sum = NULL;
     tt_status s = tt_blocksum_new((int64_t)n * PANEL_SQUARE, b->first / TT_BLOCK_ROWS, &sum);
     for (int64_t i = 0; s == TT_OK && i < b->padded; i += TT_BLOCK_ROWS) {
         double *to = tt_blocksum_next(sum);
         if (!to) s = TT_ERR_MEMORY;
-        for (int64_t r = i; s == TT_OK && r < i + TT_BLOCK_ROWS; r += STRIP)
-            for (int p = 0; p < n; p++)
-                panel_inner(STRIP, panel[p] + r * PANEL, b->next + r * PANEL, to + p * PANEL_SQUARE);
+        for (int64_t r = i; s == TT_OK && r < i + TT_BLOCK_ROWS; r += PANEL_STRIP)
+            inner_strip(b, panel, n, r, to);
         if (s == TT_OK) tt_blocksum_commit(sum);
     }
     s = tt_agree(b->comm, s);
     if (s == TT_OK) s = tt_blocksum_finish(sum, b->comm, TT_OK, out);
     tt_blocksum_free(sum);
     return s;
+}
+
+/* next += n panels times t [n, PANEL, PANEL]. */
+static void add_panels(basis *b, float *const *panel, int n, const double *t)
+{
+    double wide[PANEL_STRIP * PANEL];
+    for (int64_t i = 0; i < b->padded; i += PANEL_STRIP)
+        for (int p = 0; p < n; p++) {
+            panel_widen(panel[p] + i * PANEL, panel[p + 1 < n ? p + 1 : 0] + i * PANEL, wide);
+            panel_add(wide, t + (int64_t)p * PANEL_SQUARE, b->next + i * PANEL);
+        }
 }
 
 /* Take from `next` what lies along panels [from, panels); part += what that was. Collective. */
@@ -104,9 +123,7 @@ static tt_status project_on(basis *b, int from)
         part[i] += b->now[i];
         b->now[i] = -b->now[i];
     }
-    for (int64_t i = 0; i < b->padded; i += STRIP)
-        for (int p = 0; p < n; p++)
-            panel_add(STRIP, b->panel[from + p] + i * PANEL, b->now + p * PANEL_SQUARE, b->next + i * PANEL);
+    add_panels(b, b->panel + from, n, b->now);
     return TT_OK;
 }
 
@@ -126,7 +143,7 @@ static tt_status project(basis *b)
 static tt_status orthonormalise(basis *b, double floor, bool share, double *gram, int *kept)
 {
     double values[PANEL], vectors[PANEL_SQUARE], t[PANEL_SQUARE] = {0};
-    TT_TRY(inner(b, &b->next, 1, gram));
+    TT_TRY(inner(b, NULL, 1, gram));
     TT_TRY(eigen_symmetric(b->comm, PANEL, gram, PANEL, values, vectors));
     if (share) floor *= sqrt(fmax(values[0], 0));
     *kept = 0;
@@ -134,7 +151,8 @@ static tt_status orthonormalise(basis *b, double floor, bool share, double *gram
     for (int j = 0; j < *kept; j++)
         for (int i = 0; i < PANEL; i++) t[i * PANEL + j] = vectors[j * PANEL + i] / sqrt(values[j]);
     memset(b->turned, 0, (size_t)(b->padded * PANEL) * sizeof *b->turned);
-    panel_add(b->padded, b->next, t, b->turned);
+    for (int64_t i = 0; i < b->padded; i += PANEL_STRIP)
+        panel_add(b->next + i * PANEL, t, b->turned + i * PANEL);
     double *turned = b->turned;
     b->turned = b->next;
     b->next = turned;
@@ -168,7 +186,7 @@ static tt_status take(basis *b, int kept)
     TT_TRY(tt_alloc(b->padded * PANEL, sizeof *b->next, "singular vectors", &b->panel[b->panels]));
     for (int64_t i = 0; i < b->rows; i++)
         for (int j = 0; j < kept && j < room; j++)
-            b->panel[b->panels][i * PANEL + j] = b->next[i * PANEL + j];
+            b->panel[b->panels][i * PANEL + j] = (float)b->next[i * PANEL + j];
     b->panels++;
     b->vectors += kept < room ? kept : room;
     tt_progress_add(&b->progress, kept < room ? kept : room);
@@ -179,15 +197,18 @@ static tt_status take(basis *b, int kept)
 static tt_status start(basis *b, uint64_t seed, int *kept)
 {
     const tt_stream stream = {seed, TT_FOR_SKETCH, 0};
-    for (int64_t i = 0; i < b->rows; i++) {
-        float row[PANEL];
-        tt_random_normals(stream, (uint64_t)(b->first + i), PANEL, row);
-        for (int j = 0; j < PANEL; j++) b->next[i * PANEL + j] = (double)row[j];
-    }
-    TT_TRY(orthonormalise(b, spent, true, b->rest, kept));
-    apply(b, b->next);
-    TT_TRY(orthonormalise(b, spent, true, b->rest, kept));
-    return *kept > 0 ? orthonormalise(b, again, false, b->rest, kept) : TT_OK;
+    float *random;
+    double gram[PANEL_SQUARE];
+    TT_TRY(tt_agree(b->comm, tt_alloc(b->rows * PANEL, sizeof *random, "singular vectors", &random)));
+    for (int64_t i = 0; i < b->rows; i++)
+        tt_random_normals(stream, (uint64_t)(b->first + i), PANEL, random + i * PANEL);
+    for (int64_t i = 0; i < b->rows * PANEL; i++) b->next[i] = (double)random[i];
+    tt_status s = orthonormalise(b, spent, true, gram, kept);
+    for (int64_t i = 0; i < b->rows * PANEL; i++) random[i] = (float)b->next[i];
+    if (s == TT_OK) apply(b, random);
+    free(random);
+    if (s == TT_OK) s = orthonormalise(b, spent, true, gram, kept);
+    return s == TT_OK && *kept > 0 ? orthonormalise(b, again, false, gram, kept) : s;
 }
 
 /* The basis' view of the `dims` largest eigenvalues of A'A, descending, and their vectors [dims, n] in the
@@ -224,13 +245,23 @@ static double estimate_error(const basis *b, int64_t dims, const double *values,
     return worst;
 }
 
+/* When to look at the values again: it is the work of one rank. Errors fall ever faster, so that half of the
+ * way that the last two looks foretell is not too far. */
+static int64_t next_look(int64_t vectors, int64_t before, double error, double error_before)
+{
+    double least = (double)vectors / CHECKS, fall = log(error_before / error);
+    double way = fall > 0 ? (double)(vectors - before) * log(error / settled) / fall : 0.0;
+    return vectors + (int64_t)fmax(least, fmin(way / 2, (double)vectors));
+}
+
 /* Enlarge the basis until the `dims` largest values settle. Collective.
  *  @param[out] values   [dims]
  *  @param[out] vectors  [dims, order] of which [out->dims, panels * PANEL] is used */
 static tt_status search(basis *b, int64_t dims, uint64_t seed, double *values, double *vectors, tt_svd *out)
 {
     int kept;
-    int64_t due = 3 * dims;
+    int64_t due = 3 * dims, looked = 0;
+    double before = 0;
     TT_TRY(start(b, seed, &kept));
     while (kept > 0) {
         TT_TRY(tt_agree(b->comm, take(b, kept)));
@@ -243,7 +274,9 @@ static tt_status search(basis *b, int64_t dims, uint64_t seed, double *values, d
         TT_TRY(view(b, out->dims, values, vectors));
         out->error = estimate_error(b, out->dims, values, vectors);
         if (out->error < settled) break;
-        due = b->vectors + b->vectors / CHECKS;
+        due = next_look(b->vectors, looked, out->error, before);
+        looked = b->vectors;
+        before = out->error;
     }
     for (int64_t j = 0; j < out->dims; j++) values[j] = sqrt(fmax(values[j], 0));
     while (out->dims > 0 && !(values[out->dims - 1] > no_value * values[0])) out->dims--;
@@ -256,12 +289,10 @@ static void form_panel(basis *b, const double *vectors, int64_t at, int64_t widt
 {
     int64_t n = (int64_t)b->panels * PANEL;
     memset(b->next, 0, (size_t)(b->padded * PANEL) * sizeof *b->next);
-    for (int p = 0; p < b->panels; p++) {
-        double t[PANEL_SQUARE] = {0};
-        for (int64_t j = 0; j < width; j++)
-            for (int i = 0; i < PANEL; i++) t[i * PANEL + j] = vectors[(at + j) * n + (int64_t)p * PANEL + i];
-        panel_add(b->padded, b->panel[p], t, b->next);
-    }
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < PANEL; j++)
+            b->now[i * PANEL + j] = j < width ? vectors[(at + j) * n + i] : 0.0;
+    add_panels(b, b->panel, b->panels, b->now);
 }
 
 /* The axes in float32. Not collective. */

@@ -3,6 +3,8 @@
 #include "metrics/internal.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const int64_t most_cells = 1 << 16; /* of a confusion table */
 
@@ -33,12 +35,30 @@ json_t *entry_new(const entry_head *head, const tt_internal_scores *inside)
     return entry;
 }
 
-void entry_add_clusters(json_t *entry, const tt_cluster_silhouettes *each)
+code_names code_names_of(char *const *text, int n)
+{
+    code_names names = {n, text, true};
+    for (int i = 0; text && i < n; i++)
+        if (strspn(text[i], "0123456789") != strlen(text[i]) || strlen(text[i]) > 18) names.numbers = false;
+    return names;
+}
+
+/* What a code stands for: itself, if nobody says or if JSON cannot. */
+static json_t *code_value(const code_names *names, int32_t code)
+{
+    if (!names->text) return json_integer(code);
+    if (code >= names->n) return json_string("noise");
+    const char *text = names->text[code];
+    json_t *value = names->numbers ? json_integer(strtoll(text, NULL, 10)) : json_string(text);
+    return value ? value : json_integer(code);
+}
+
+void entry_add_clusters(json_t *entry, const tt_cluster_silhouettes *each, const code_names *labels)
 {
     json_t *list = json_array();
     for (int64_t i = 0; i < each->n; i++) {
         json_t *one = json_object();
-        set_count(one, "cluster", each->cluster[i].label);
+        json_object_set_new(one, "cluster", code_value(labels, each->cluster[i].label));
         set_count(one, "rows", each->cluster[i].rows);
         set_number(one, "silhouette", each->cluster[i].silhouette);
         json_array_append_new(list, one);
@@ -93,20 +113,24 @@ static json_t *confusion_row(const tt_cell *cells, int64_t n, int64_t *i, const 
     return row;
 }
 
-void entry_add_confusion(json_t *entry, const tt_cell *cells, int64_t n, const tt_external_scores *e)
+void entry_add_confusion(json_t *entry, const tt_cell *cells, int64_t n, const tt_external_scores *e,
+                         const code_names *labels, const code_names *classes)
 {
-    json_t *table = json_null(), *labels, *rows;
+    json_t *table = json_null();
     if (e->clusters <= most_cells && e->classes <= most_cells && e->clusters * e->classes <= most_cells) {
-        json_t *classes = list_classes(cells, n);
-        labels = json_array();
-        rows = json_array();
+        json_t *codes = list_classes(cells, n), *of_rows = json_array(), *of_columns = json_array(),
+               *rows = json_array(), *code;
+        size_t at;
         for (int64_t i = 0; i < n;) {
-            json_array_append_new(labels, json_integer(cells[i].label));
-            json_array_append_new(rows, confusion_row(cells, n, &i, classes));
+            json_array_append_new(of_rows, code_value(labels, cells[i].label));
+            json_array_append_new(rows, confusion_row(cells, n, &i, codes));
         }
+        json_array_foreach(codes, at, code)
+            json_array_append_new(of_columns, code_value(classes, (int32_t)json_integer_value(code)));
+        json_decref(codes);
         table = json_object();
-        json_object_set_new(table, "clusters", labels);
-        json_object_set_new(table, "classes", classes);
+        json_object_set_new(table, "clusters", of_rows);
+        json_object_set_new(table, "classes", of_columns);
         json_object_set_new(table, "rows", rows);
     }
     json_object_set_new(entry, "confusion", table);

@@ -10,10 +10,12 @@
 
 /* A method's rows and labels while it is scored. */
 typedef struct labelling {
-    const char *method, *space;
+    const char *method, *space, *level;
     tt_matrix x;
     int32_t *label; /* [x.count] -1 for rows that are not valid */
-    int64_t noise;  /* over all ranks, whatever became of it */
+    char **name;    /* [n_names] that the labels have in their file, one block */
+    int n_names;
+    int64_t noise; /* over all ranks, whatever became of it */
     row_tracks tracks;
 } labelling;
 
@@ -21,14 +23,17 @@ typedef struct labelling {
 
 /* Read labels as they are (clusters.h5 or any integer dataset), -1 for a row that is not valid. Collective.
  */
-static tt_status read_labels(const tt_comm *comm, const char *spec, const tt_matrix *x, int32_t **label)
+static tt_status read_labels(const tt_comm *comm, const char *spec, labelling *l)
 {
-    int64_t rows;
-    TT_TRY(tt_truth_from_dataset(comm, spec, label, &rows));
-    if (rows != x->rows)
+    tt_classes classes;
+    TT_TRY(tt_classes_from_dataset(comm, spec, &classes));
+    l->label = classes.label;
+    l->name = classes.name;
+    l->n_names = classes.n;
+    if (classes.rows != l->x.rows)
         return tt_fail(TT_ERR_INPUT,
                        "%s has %lld labels, but %s has %lld rows: they must be of the same rows", spec,
-                       (long long)rows, x->name, (long long)x->rows);
+                       (long long)classes.rows, l->x.name, (long long)l->x.rows);
     return TT_OK;
 }
 
@@ -36,6 +41,7 @@ static void labelling_free(labelling *l)
 {
     tt_matrix_free(&l->x);
     free(l->label);
+    free(l->name);
     free(l->tracks.track);
     *l = (labelling){0};
 }
@@ -74,10 +80,10 @@ static tt_status labelling_read(const tt_comm *comm, const tt_evaluate_params *p
                                 const tt_evaluate_job *job, const tt_truth *truths, int n_truths,
                                 labelling *l)
 {
-    *l = (labelling){.method = job->method, .space = job->space};
+    *l = (labelling){.method = job->method, .space = job->space, .level = job->by_track ? "track" : "row"};
     tt_status s = tt_matrix_read(comm, job->input, "/x", &l->x);
     if (s == TT_OK && job->by_track) s = tt_matrix_by_track(job->input, &l->x);
-    if (s == TT_OK) s = read_labels(comm, job->labels, &l->x, &l->label);
+    if (s == TT_OK) s = read_labels(comm, job->labels, l);
     for (int t = 0; s == TT_OK && t < n_truths; t++)
         if (truths[t].rows != l->x.rows)
             s = tt_fail(TT_ERR_INPUT,
@@ -190,11 +196,13 @@ typedef struct evaluation {
     json_t *root; /* NULL on ranks other than 0 */
 } evaluation;
 
-/* Add the entry of labels [count] against truth [count] (NULL: none). Collective; takes `entry`. */
+/* Add the entry of labels [count] against truth [count] (NULL: none) under `name`. Collective; takes `entry`.
+ */
 static tt_status add_entry(const evaluation *e, const labelling *l, int64_t count, const int32_t *label,
-                           const int32_t *truth, const char *name, json_t *entry)
+                           const int32_t *truth, const code_names *classes, const char *name, json_t *entry)
 {
     tt_external_scores outside;
+    const code_names labels = code_names_of(l->name, l->n_names);
     tt_cell *cells = NULL;
     int64_t n = 0;
     tt_status s = TT_OK;
@@ -202,7 +210,7 @@ static tt_status add_entry(const evaluation *e, const labelling *l, int64_t coun
         s = tt_contingency(l->x.comm, count, label, truth, &cells, &n);
         if (s == TT_OK) s = tt_agree(l->x.comm, score_cells(cells, n, &outside));
         if (s == TT_OK) entry_add_external(entry, &outside);
-        if (s == TT_OK && entry) entry_add_confusion(entry, cells, n, &outside);
+        if (s == TT_OK && entry) entry_add_confusion(entry, cells, n, &outside, &labels, classes);
     }
     if (s == TT_OK)
         entry_put(e->root, name, l->method, entry);
@@ -231,6 +239,7 @@ static tt_status score_by_track(const evaluation *e, const labelling *l, int t, 
 {
     const tt_comm *comm = l->x.comm;
     tt_range mine = tt_partition(l->tracks.tracks, TT_BLOCK_ROWS, comm->size, comm->rank);
+    const code_names classes = code_names_of(e->truths[t].classes, e->truths[t].n_classes);
     int64_t count = mine.end - mine.begin;
     tt_internal_scores tracks;
     int32_t *truth = NULL;
@@ -243,7 +252,7 @@ static tt_status score_by_track(const evaluation *e, const labelling *l, int t, 
     if (s == TT_OK) {
         const entry_head head = {
             l->space, "track", e->params->metric, e->params->noise, l->tracks.tracks - tracks.rows, 0};
-        s = add_entry(e, l, count, label, truth, name, e->root ? entry_new(&head, &tracks) : NULL);
+        s = add_entry(e, l, count, label, truth, &classes, name, e->root ? entry_new(&head, &tracks) : NULL);
     }
     free(name);
     free(truth);
@@ -266,17 +275,19 @@ static tt_status score_tracks(const evaluation *e, const labelling *l)
 /* Score one labelling against every truth. Collective. */
 static tt_status score(const evaluation *e, const labelling *l)
 {
-    const entry_head head = {l->space,         "row",    e->params->metric,
+    const entry_head head = {l->space,         l->level, e->params->metric,
                              e->params->noise, l->noise, e->params->sample};
+    const code_names labels = code_names_of(l->name, l->n_names);
     tt_internal_scores inside;
     tt_cluster_silhouettes each;
     tt_status s = tt_score_internal(&l->x, l->label, &e->silhouette, &inside, &each);
     for (int t = 0; s == TT_OK && t < (e->n_truths > 0 ? e->n_truths : 1); t++) {
         const tt_truth *truth = e->n_truths > 0 ? &e->truths[t] : NULL;
         json_t *entry = e->root ? entry_new(&head, &inside) : NULL;
-        if (entry) entry_add_clusters(entry, &each);
-        s = add_entry(e, l, l->x.count, l->label, truth ? truth->label : NULL, truth ? truth->name : "none",
-                      entry);
+        const code_names classes = code_names_of(truth ? truth->classes : NULL, truth ? truth->n_classes : 0);
+        if (entry) entry_add_clusters(entry, &each, &labels);
+        s = add_entry(e, l, l->x.count, l->label, truth ? truth->label : NULL, &classes,
+                      truth ? truth->name : "none", entry);
     }
     free(each.cluster);
     return s == TT_OK ? score_tracks(e, l) : s;

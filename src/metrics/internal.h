@@ -2,6 +2,7 @@
 #ifndef TUTTI_METRICS_INTERNAL_H
 #define TUTTI_METRICS_INTERNAL_H
 
+#include "tutti/distance.h"
 #include "tutti/metrics.h"
 
 #include <jansson.h>
@@ -35,6 +36,12 @@ int64_t cluster_at(const sorted_rows *rows, int64_t place);
  *  @param each  [clusters], NULL: not wanted. @return TT_OK, TT_ERR_INPUT, TT_ERR_MEMORY or TT_STOPPED */
 tt_status silhouette_mean(const sorted_rows *rows, tt_metric metric, double *out, double *each);
 
+/** Sums of the distances from each row to the rows of each cluster, every pair of rows measured once; of
+ * squares unless the metric is TT_EUCLIDEAN. The same bits on any number of ranks. Collective.
+ *  @param points     tt_points_of() of rows->x
+ *  @param[out] sums  [count, clusters], zeros on entry. @return TT_OK, TT_ERR_MEMORY or TT_STOPPED */
+tt_status silhouette_sums(const sorted_rows *rows, const tt_points *points, tt_metric metric, double *sums);
+
 /** The track of each of a rank's rows. */
 typedef struct row_tracks {
     int64_t count, tracks; /**< tracks 0: the file does not say */
@@ -58,9 +65,19 @@ typedef struct entry_head {
 
 /** An entry of metrics.json with the scores that need no truth; then more of it. Taken by entry_put(). */
 json_t *entry_new(const entry_head *head, const tt_internal_scores *inside);
-void entry_add_clusters(json_t *entry, const tt_cluster_silhouettes *each);
+
+/** What codes stand for. */
+typedef struct code_names {
+    int n;
+    char *const *text; /**< [n] NULL: for themselves */
+    bool numbers;      /**< all are integers in decimal */
+} code_names;
+code_names code_names_of(char *const *text, int n);
+
+void entry_add_clusters(json_t *entry, const tt_cluster_silhouettes *each, const code_names *labels);
 void entry_add_external(json_t *entry, const tt_external_scores *outside);
-void entry_add_confusion(json_t *entry, const tt_cell *cells, int64_t n, const tt_external_scores *outside);
+void entry_add_confusion(json_t *entry, const tt_cell *cells, int64_t n, const tt_external_scores *outside,
+                         const code_names *labels, const code_names *classes);
 
 /** Put `entry` under root[truth][method]. */
 void entry_put(json_t *root, const char *truth, const char *method, json_t *entry);

@@ -1,7 +1,8 @@
-/* Exact silhouette of rows sorted by cluster: a cluster is one run of rows, so that a row needs the sum over
- * the present run alone, not one sum per cluster, and memory stays O(n / P) for any number of clusters. The
- * tour shows every rank all blocks in ascending order: every sum is formed in one order on any number of
- * ranks. Rousseeuw (1987); definitions as sklearn.metrics.silhouette_samples. */
+/* Exact silhouette of rows sorted by cluster. Where clusters are few, a row has a sum for each, and pairs of
+ * rows are measured once (silhouette_pairs.c). Where they are many, they are measured twice: a cluster is one
+ * run of rows, so that a row needs the sum over the present run alone, and memory stays O(n / P) for any
+ * number of clusters. The tour shows every rank all blocks in ascending order: every sum is formed in one
+ * order on any number of ranks. Rousseeuw (1987); definitions as sklearn.metrics.silhouette_samples. */
 #include "metrics/internal.h"
 
 #include "tutti/distance.h"
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = TT_BLOCK_ROWS, LANES = 8 };
+enum { BLOCK = TT_BLOCK_ROWS, LANES = 8, FEW_CLUSTERS = 32 };
 
 /* Sums of one row of this rank. */
 typedef struct row_state {
@@ -152,6 +153,35 @@ static double silhouette_of(const row_state *r, int64_t size)
     return size > 1 && larger > 0 ? (r->nearest - r->own) / larger : 0;
 }
 
+/* Whether sums for all clusters need no more than a few times the rows' own memory. */
+static bool few_clusters(const sorted_rows *rows)
+{
+    return rows->clusters <= FEW_CLUSTERS || rows->clusters <= rows->x.cols;
+}
+
+static void take_sums(const work *w, const double *sums)
+{
+    const int64_t *start = w->rows->start, n = w->rows->clusters;
+    for (int64_t i = 0; i < w->rows->x.count; i++)
+        for (int64_t c = 0; c < n; c++) {
+            w->state[i].run = sums[i * n + c];
+            finish_cluster(&w->state[i], 1, c, start[c + 1] - start[c]);
+        }
+}
+
+/* Every pair once. Collective. */
+static tt_status measure_pairs(const work *w)
+{
+    const tt_matrix *x = &w->rows->x;
+    double *sums = NULL;
+    tt_status s = tt_alloc(x->count * w->rows->clusters, sizeof *sums, "the silhouette", &sums);
+    s = tt_agree(x->comm, s);
+    if (s == TT_OK) s = silhouette_sums(w->rows, &w->points, w->metric, sums);
+    if (s == TT_OK) take_sums(w, sums);
+    free(sums);
+    return s;
+}
+
 /* Mean over all rows, and over each cluster's (`each` [clusters] or NULL), by blocks. */
 static tt_status mean_of(const work *w, double *out, double *each)
 {
@@ -193,7 +223,7 @@ tt_status silhouette_mean(const sorted_rows *rows, tt_metric metric, double *out
     s = tt_agree(rows->x.comm, s);
     for (int64_t i = 0; s == TT_OK && i < rows->x.count; i++)
         w.state[i] = (row_state){.nearest = INFINITY, .cluster = cluster_at(rows, rows->x.first + i)};
-    if (s == TT_OK) s = visit_all(&w);
+    if (s == TT_OK) s = few_clusters(rows) ? measure_pairs(&w) : visit_all(&w);
     if (s == TT_OK) s = mean_of(&w, out, each);
     free(w.cells);
     free(w.tile);

@@ -137,15 +137,23 @@ static bool any_noise(json_t *methods)
     return false;
 }
 
+/* The name of a truth as people say it: "genre_by_track" is the genre by track. */
+static void print_truth(FILE *to, const char *truth)
+{
+    for (; *truth; truth++) fputc(*truth == '_' ? ' ' : *truth, to);
+}
+
 /* Heading of a truth: what was scored, from its first method. */
 static void print_heading(FILE *to, const char *truth, json_t *methods, bool known)
 {
     const json_t *first = json_object_iter_value(json_object_iter(methods));
     const char *level = json_string_value(json_object_get(first, "level"));
-    fprintf(to, "\n  Scores%s%s: %lld %s", known ? " against " : "", known ? truth : "",
-            count_of(first, "rows"), level && strcmp(level, "track") == 0 ? "tracks" : "rows");
+    fputs(known ? "\n  Scores against " : "\n  Scores", to);
+    if (known) print_truth(to, truth);
+    fprintf(to, ": %lld %s", count_of(first, "rows"),
+            level && strcmp(level, "track") == 0 ? "tracks" : "rows");
     if (known)
-        fprintf(to, ", %lld with a known %s of %lld", count_of(first, "truth_rows"), truth,
+        fprintf(to, ", %lld of them with a known class of %lld", count_of(first, "truth_rows"),
                 count_of(first, "classes"));
     if (any_noise(methods)) fprintf(to, "; noise is %s", noise_phrase(first));
     fputs("\n\n", to);
@@ -179,8 +187,11 @@ static void print_tables(FILE *to, json_t *root)
     {
         if (strcmp(truth, "provenance") == 0) continue;
         bool scored = is_scored(methods);
-        if (!scored && strcmp(truth, "none") != 0)
-            fprintf(to, "\n  No row has a known %s: no scores against it.\n", truth);
+        if (!scored && strcmp(truth, "none") != 0) {
+            fputs("\n  No row has a known ", to);
+            print_truth(to, truth);
+            fputs(": no scores against it.\n", to);
+        }
         if (!scored && shown) continue;
         shown = true;
         print_heading(to, truth, methods, scored);
@@ -194,7 +205,7 @@ tt_status tt_scores_print(const char *metrics, FILE *to)
     json_t *root = json_load_file(metrics, 0, &error);
     if (!root) return tt_fail(TT_ERR_INPUT, "%s line %d: %s", metrics, error.line, error.text);
     print_tables(to, root);
-    fputs("  Silhouette and DB (Davies-Bouldin) compare within one space only. Higher is better, for DB "
+    fputs("\n  Silhouette and DB (Davies-Bouldin) compare within one space only. Higher is better, for DB "
           "lower.\n",
           to);
     json_decref(root);

@@ -331,9 +331,3 @@ tt_status tt_classes_from_dataset(const tt_comm *comm, const char *spec, tt_clas
     if (s != TT_OK) tt_classes_free(out);
     return s;
 }
-
-tt_status tt_truth_from_dataset(const tt_comm *comm, const char *spec, int32_t **label, int64_t *rows)
-{
-    tt_classes classes;
-    return keep_labels(tt_classes_from_dataset(comm, spec, &classes), &classes, label, rows);
-}

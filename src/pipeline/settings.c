@@ -63,6 +63,8 @@ const setting settings[] = {
     INT_("model.latent_dim", model.latent_dim, "32", 1, 4096),
     {"model.hidden_dims", SETTING_INTS, AT(model.hidden_dims), "[512, 256]", 1, 65536, NULL,
      AT(model.n_hidden)},
+    {"model.channels", SETTING_INTS, AT(model.channels), "[32, 64, 128, 256]", 1, 4096, NULL,
+     AT(model.n_channels)},
     CHOICE("model.condition", model.condition, "none", "none genre"),
     REAL("train.beta", train.beta, "1.0", 0, 1e6),
     INT_("train.kl_warmup_epochs", train.kl_warmup_epochs, "5", 0, 1e6),

@@ -27,10 +27,16 @@ static const char *const file_name[RUN_FILES] = {
     [FILE_REPORT] = "results/report.json",
 };
 
+static bool reads_images(const run_context *run)
+{
+    return run->config && strcmp(run->config->model.kind, "conv") == 0;
+}
+
 tt_status make_paths(const char *directory, run_context *run)
 {
+    run_file rows = reads_images(run) ? FILE_FEATURES : FILE_HYBRID;
     for (int f = FILE_NONE + 1; f < RUN_FILES; f++)
-        TT_TRY(tt_format(&run->path[f], "%s/%s", directory, file_name[f]));
+        TT_TRY(tt_format(&run->path[f], "%s/%s", directory, file_name[f == FILE_ROWS ? rows : f]));
     return TT_OK;
 }
 
@@ -107,17 +113,28 @@ static tt_status read_classes(const run_context *run, tt_classes *classes, const
     *use = NULL;
     if (strcmp(run->config->model.condition, "none") == 0) return TT_OK;
     *use = classes;
-    return tt_classes_from_manifest(run->comm, run->path[FILE_MANIFEST], run->path[FILE_HYBRID],
+    return tt_classes_from_manifest(run->comm, run->path[FILE_MANIFEST], run->path[FILE_ROWS],
                                     run->config->model.condition, classes);
+}
+
+/* The dataset of FILE_ROWS that the model reads. */
+static tt_status rows_of(const run_context *run, char **spec)
+{
+    return tt_agree(run->comm,
+                    tt_format(spec, "%s:%s", run->path[FILE_ROWS], reads_images(run) ? "/mel" : "/x"));
 }
 
 static tt_status run_train(const run_context *run, const tt_provenance *p)
 {
     tt_classes classes;
     const tt_classes *use;
+    char *rows = NULL;
     TT_TRY(read_classes(run, &classes, &use));
-    tt_status s = tt_train(run->comm, &run->config->model, &run->config->train, p, run->path[FILE_HYBRID],
-                           use, run->path[FILE_MODEL]);
+    tt_status s = rows_of(run, &rows);
+    if (s == TT_OK)
+        s = tt_train(run->comm, &run->config->model, &run->config->train, p, rows, use,
+                     run->path[FILE_MODEL]);
+    free(rows);
     tt_classes_free(&classes);
     return s;
 }
@@ -126,9 +143,12 @@ static tt_status run_encode(const run_context *run, const tt_provenance *p)
 {
     tt_classes classes;
     const tt_classes *use;
+    char *rows = NULL;
     TT_TRY(read_classes(run, &classes, &use));
-    tt_status s =
-        tt_encode(run->comm, p, run->path[FILE_MODEL], run->path[FILE_HYBRID], use, run->path[FILE_LATENTS]);
+    tt_status s = rows_of(run, &rows);
+    if (s == TT_OK)
+        s = tt_encode(run->comm, p, run->path[FILE_MODEL], rows, use, run->path[FILE_LATENTS]);
+    free(rows);
     tt_classes_free(&classes);
     return s;
 }
@@ -218,18 +238,18 @@ static bool by_track(const run_context *run)
 static tt_status evaluate_truths(const run_context *run, const tt_provenance *p, const tt_evaluate_job *jobs,
                                  int n_jobs)
 {
-    int32_t *genre = NULL, *language = NULL;
-    int64_t n = 0;
+    tt_classes genre = {0}, language = {0};
     const char *manifest = run->path[FILE_MANIFEST],
                *rows = run->path[by_track(run) ? FILE_CLUSTERS : FILE_LATENTS];
-    tt_status s = tt_truth_from_manifest(run->comm, manifest, rows, "genre", &genre, &n);
-    if (s == TT_OK) s = tt_truth_from_manifest(run->comm, manifest, rows, "language", &language, &n);
-    tt_truth truths[] = {{"genre", genre, n}, {"language", language, n}};
+    tt_status s = tt_classes_from_manifest(run->comm, manifest, rows, "genre", &genre);
+    if (s == TT_OK) s = tt_classes_from_manifest(run->comm, manifest, rows, "language", &language);
+    tt_truth truths[] = {{"genre", genre.label, genre.rows, genre.name, genre.n},
+                         {"language", language.label, language.rows, language.name, language.n}};
     if (s == TT_OK)
         s = tt_evaluate(run->comm, &run->config->evaluate, p, jobs, n_jobs, truths, 2,
                         run->path[FILE_METRICS]);
-    free(genre);
-    free(language);
+    tt_classes_free(&genre);
+    tt_classes_free(&language);
     return s;
 }
 
@@ -299,8 +319,8 @@ const stage stages[] = {
     {"extract", 1, FILE_FEATURES, {FILE_MANIFEST}, "audio.,features.", false, false, run_extract},
     {"lyrics", 1, FILE_LYRICS, {FILE_MANIFEST}, "lyrics.", false, true, run_lyrics},
     {"fuse", 2, FILE_HYBRID, {FILE_FEATURES, FILE_LYRICS, FILE_MANIFEST}, "fuse.", false, false, run_fuse},
-    {"train", 1, FILE_MODEL, {FILE_HYBRID, FILE_MANIFEST}, TT_TRAIN_SETTINGS, false, true, run_train},
-    {"encode", 1, FILE_LATENTS, {FILE_MODEL, FILE_HYBRID, FILE_MANIFEST}, "-", false, false, run_encode},
+    {"train", 1, FILE_MODEL, {FILE_ROWS, FILE_MANIFEST}, TT_TRAIN_SETTINGS, false, true, run_train},
+    {"encode", 1, FILE_LATENTS, {FILE_MODEL, FILE_ROWS, FILE_MANIFEST}, "-", false, false, run_encode},
     {"pca", 1, FILE_PCA, {FILE_HYBRID}, "model.latent_dim", false, false, run_pca},
     {"cluster",
      1,

@@ -13,6 +13,7 @@ typedef enum run_file {
     FILE_FEATURES,
     FILE_LYRICS,
     FILE_HYBRID,
+    FILE_ROWS, /* what the model is trained on: hybrid.h5, or features.h5 where that reads images */
     FILE_MODEL,
     FILE_LATENTS,
     FILE_PCA,

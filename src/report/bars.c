@@ -1,8 +1,6 @@
 /* scores.png: agreement of every method with the truth, methods in groups by space, one panel per truth. */
 #include "report/internal.h"
 
-#include "tutti/log.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -209,7 +207,7 @@ static tt_status draw_chart(const char *folder, chart *c)
     plot p;
     place_lines(c);
     find_range(c);
-    int height = 250 + (int)(32 * (c->bottom + 1));
+    int height = 270 + (int)(32 * (c->bottom + 1));
     TT_TRY(plot_begin(&p, folder, "scores.png", 1600, height));
     p.panel_left = 0.012;
     for (int t = 0; t < c->truths; t++) write_values(&p, c, t);
@@ -220,7 +218,7 @@ static tt_status draw_chart(const char *folder, chart *c)
             "[%.3f:1]\n"
             "set yrange [%.2f:-0.6]\nset xtics 0,0.2,1 scale 0 font ',12' format '%%g'\nset grid xtics "
             "noytics\nunset key\nset multiplot\n",
-            1 - 105.0 / height, 1 - 175.0 / height, 60.0 / height, c->low, c->bottom - 0.4);
+            1 - 125.0 / height, 1 - 195.0 / height, 60.0 / height, c->low, c->bottom - 0.4);
     for (int t = 0; t < c->truths; t++) write_panel(&p, c, t);
     fputs("unset multiplot\n", p.to);
     return plot_draw(&p, TT_OK);
@@ -236,7 +234,7 @@ tt_status draw_scores(const char *folder, const json_t *metrics)
         find_lines(&c);
         s = draw_chart(folder, &c);
     } else {
-        tt_info("no scores.png: no row has a known genre or language to score against");
+        leave_out(folder, "scores.png", "no row has a known genre or language to score against");
     }
     json_decref(root);
     return s;

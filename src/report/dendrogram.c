@@ -1,8 +1,6 @@
 /* dendrogram.png: the last merges of the tree, with what lies below them as leaves. */
 #include "report/internal.h"
 
-#include "tutti/log.h"
-
 enum { LEAVES_MAX = 40, MERGES_MAX = LEAVES_MAX - 1 };
 
 /* A merge as SciPy's linkage has it. */
@@ -71,16 +69,34 @@ static double place(treetop *t, int merge)
     return (t->x[merge][0] + t->x[merge][1]) / 2;
 }
 
-static void write_merge(plot *p, const treetop *t, int merge)
+/* A merge that the cut keeps is in colour, one above it is grey. */
+static void write_merge(plot *p, const treetop *t, int merge, int64_t cut)
 {
     const link *l = &t->link[merge];
+    unsigned colour = merge > t->merges - cut ? 0x9a9a9a : plot_colour(0);
     double foot[2];
     for (int side = 0; side < 2; side++) {
         int below = merge_of(t, l->node[side]);
         foot[side] = below < 0 ? 0 : t->link[below].height;
     }
-    fprintf(p->to, "%g %.9g\n%g %.9g\n%g %.9g\n%g %.9g\n\n", t->x[merge][0], foot[0], t->x[merge][0],
-            l->height, t->x[merge][1], l->height, t->x[merge][1], foot[1]);
+    fprintf(p->to, "%g %.9g %u\n%g %.9g %u\n%g %.9g %u\n%g %.9g %u\n\n", t->x[merge][0], foot[0], colour,
+            t->x[merge][0], l->height, colour, t->x[merge][1], l->height, colour, t->x[merge][1], foot[1],
+            colour);
+}
+
+/* A line between the last merge that the cut keeps and the first that it does not, if both are shown. */
+static void write_cut(plot *p, const treetop *t, int64_t cut)
+{
+    if (cut < 2 || cut > t->merges) return;
+    double above = t->link[t->merges - cut + 1].height, below = t->link[t->merges - cut].height;
+    fprintf(
+        p->to,
+        "set arrow from graph 0, first %.9g to graph 1, first %.9g nohead dt 2 lw 2 lc rgb '#%06x' front\n"
+        "set label 1 'cut into %lld clusters' at graph 0.995, first %.9g right offset 0,0.6 font ',13' tc "
+        "rgb "
+        "'#%06x' front\n",
+        (above + below) / 2, (above + below) / 2, plot_colour(5), (long long)cut, (above + below) / 2,
+        plot_colour(5));
 }
 
 /* How many leaves of the tree each leaf shown stands for. */
@@ -98,7 +114,7 @@ static void write_tics(plot *p, const treetop *t)
     fputs(")\n", p->to);
 }
 
-static tt_status draw_tree(const char *folder, const treetop *t)
+static tt_status draw_tree(const char *folder, const treetop *t, int64_t cut)
 {
     plot p;
     char subtitle[160], leaves[32];
@@ -109,26 +125,27 @@ static tt_status draw_tree(const char *folder, const treetop *t)
              plot_count(t->leaves, leaves));
     plot_title(&p, "Tree of the agglomerative clustering", subtitle);
     fputs("$tree << EOD\n", p.to);
-    for (int i = 0; i < t->merges; i++) write_merge(&p, t, i);
+    for (int i = 0; i < t->merges; i++) write_merge(&p, t, i, cut);
     fputs("EOD\n", p.to);
     write_tics(&p, t);
+    write_cut(&p, t, cut);
     fprintf(p.to,
             "set lmargin at screen 0.07\nset rmargin at screen 0.975\nset tmargin at screen 0.86\n"
             "set bmargin at screen 0.12\nset ylabel 'height of the merge'\nset grid noxtics ytics\n"
             "set xrange [-0.7:%g]\nset yrange [0:*]\n"
-            "plot $tree with lines lw 2 lc rgb '#%06x' notitle\n",
-            t->shown - 0.3, plot_colour(0));
+            "plot $tree using 1:2:3 with lines lw 2 lc rgb variable notitle\n",
+            t->shown - 0.3);
     return plot_draw(&p, TT_OK);
 }
 
-tt_status report_dendrogram(const tt_comm *comm, const char *clusters, const char *folder)
+tt_status report_dendrogram(const tt_comm *comm, const char *clusters, int64_t cut, const char *folder)
 {
     treetop t = {0};
     if (file_is_there(comm, clusters)) TT_TRY(read_top(comm, clusters, &t));
     if (t.merges == 0) {
-        tt_info("report: no dendrogram.png without a tree");
+        leave_out(folder, "dendrogram.png", "there is no tree");
         return TT_OK;
     }
     place(&t, t.merges - 1);
-    return tt_agree(comm, comm->rank == 0 ? draw_tree(folder, &t) : TT_OK);
+    return tt_agree(comm, comm->rank == 0 ? draw_tree(folder, &t, cut) : TT_OK);
 }

@@ -18,11 +18,39 @@ typedef struct classes {
     int64_t *size; /**< [n] rows of each */
 } classes;
 
+/** What rows are told apart by: truths, then clusterings of the latent space. */
+typedef enum kind {
+    BY_GENRE,
+    BY_LANGUAGE,
+    BY_KMEANS,
+    BY_AGGLOMERATIVE,
+    BY_DBSCAN,
+    KINDS,
+    TRUTHS = BY_KMEANS
+} kind;
+
+/** How a kind is called. */
+typedef struct kind_words {
+    const char *key;      /**< in the run's files, "kmeans" */
+    const char *file;     /**< in names of pictures, "cluster" */
+    const char *one;      /**< "k-means cluster" */
+    const char *many;     /**< "clusters" */
+    const char *the_rest; /**< rows without a class: "unknown", "noise" */
+} kind_words;
+extern const kind_words kind_words_of[KINDS];
+
+/** Classes of a kind, and of each of a rank's rows. */
+typedef struct labelling {
+    int32_t
+        *code; /**< [count] index into the classes; -1 unknown, noise or not valid; NULL: the run has none */
+    classes classes; /**< the same on every rank */
+} labelling;
+
 /** One row of a scatter plot. */
 typedef struct point {
     int64_t order; /**< place in the drawing order, which is random, so that no class covers the others */
     float x, y;
-    int32_t genre, cluster; /**< index into the classes, -1 unknown */
+    int32_t class[KINDS]; /**< index into the classes, -1 unknown or noise */
 } point;
 
 typedef struct scatter {
@@ -32,16 +60,15 @@ typedef struct scatter {
     double share[2]; /**< explained variance of the axes, NAN if unknown */
 } scatter;
 
-/** This rank's rows of a run; what a run lacks is NULL. */
+/** This rank's rows of a run, clips or tracks, whichever were clustered; what a run lacks is NULL. */
 typedef struct run_rows {
     const tt_comm *comm;
+    bool by_track;
     int64_t rows, first, count;
-    float *xy;                /**< [count, 2] */
-    double share[2];          /**< explained variance of both */
-    unsigned char *valid;     /**< [count] */
-    int32_t *genre;           /**< [count] index into genres, -1 unknown or not valid */
-    int32_t *cluster;         /**< [count] index into clusters, -1 noise or not valid */
-    classes genres, clusters; /**< the same on every rank */
+    float *xy;            /**< [count, 2] */
+    double share[2];      /**< explained variance of both */
+    unsigned char *valid; /**< [count] */
+    labelling of[KINDS];
 } run_rows;
 
 /** Training history, [n] each; NULL if the file has no such column. */
@@ -80,19 +107,35 @@ void classes_free(classes *c);
 /** Whether rank 0 can read the file. Collective. */
 bool file_is_there(const tt_comm *comm, const char *path);
 
+/** "clips" or "tracks". */
+const char *rows_word(const run_rows *r);
+
 /** mel_examples.png. Collective. */
 tt_status report_mel(const tt_comm *comm, const tt_report_inputs *in, uint64_t seed, const char *folder);
 
-/** dendrogram.png. Collective. */
-tt_status report_dendrogram(const tt_comm *comm, const char *clusters, const char *folder);
+/** dendrogram.png. @param cut  clusters that the tree was cut into, 0 if unknown. Collective. */
+tt_status report_dendrogram(const tt_comm *comm, const char *clusters, int64_t cut, const char *folder);
+
+/** k_distance.png and choosing_k.png: how DBSCAN came to its eps, and k-means to its k. Collective. */
+tt_status report_choices(const tt_comm *comm, const char *clusters, const char *folder);
+
+/** Say why a picture is not drawn, and remove the one of an earlier run. On rank 0. */
+void leave_out(const char *folder, const char *name, const char *why);
+
+/** A score of metrics.json under TRUTH and METHOD, NAN if there is none. */
+double score_of(const json_t *metrics, const char *truth, const char *method, const char *score);
 
 tt_status draw_curves(const char *folder, const history *h);
-tt_status draw_scatter(const char *folder, const char *name, const scatter *s, const classes *of,
-                       bool by_genre, double ari);
-/** @param cells  label is the cluster, truth the genre, as indices into the classes */
-tt_status draw_heat(const char *folder, const classes *genres, const classes *clusters, const tt_cell *cells,
+/** latent_by_KIND.png. On rank 0. */
+tt_status draw_scatter(const char *folder, const run_rows *r, const scatter *s, kind by,
+                       const json_t *metrics);
+/** TRUTH_by_CLUSTERING.png. On rank 0.
+ *  @param cells  label is the cluster, truth the class, as indices into the classes; label n is noise */
+tt_status draw_heat(const char *folder, const run_rows *r, kind truth, kind by, const tt_cell *cells,
                     int64_t n_cells, double ari);
 tt_status draw_scores(const char *folder, const json_t *metrics);
+/** silhouettes.png. On rank 0. */
+tt_status draw_silhouettes(const char *folder, const json_t *metrics);
 tt_status draw_mel(const char *folder, const mel_axes *axes, const mel_example *examples, int n);
 
 #endif

@@ -122,21 +122,27 @@ void plot_tic(plot *p, const char *text)
     write_text(p, text, true);
 }
 
+/* Pixels from the top, whatever the height. */
+static double screen_y(const plot *p, double pixels)
+{
+    return 1 - pixels / p->height;
+}
+
 void plot_title(plot *p, const char *title, const char *subtitle)
 {
     fputs("set label 101 ", p->to);
     plot_text(p, title);
     fprintf(p->to,
-            " at screen %.4f,0.958 left front font 'DejaVu Sans Bold,21' tc rgb '#222222'\nset label 102 ",
-            p->panel_left);
+            " at screen %.4f,%.4f left front font 'DejaVu Sans Bold,21' tc rgb '#222222'\nset label 102 ",
+            p->panel_left, screen_y(p, 42));
     plot_text(p, subtitle);
-    fprintf(p->to, " at screen %.4f,0.918 left front font 'DejaVu Sans,14' tc rgb '#666666'\n",
-            p->panel_left);
+    fprintf(p->to, " at screen %.4f,%.4f left front font 'DejaVu Sans,14' tc rgb '#666666'\n", p->panel_left,
+            screen_y(p, 82));
 }
 
 tt_status plot_begin(plot *p, const char *folder, const char *name, int width, int height)
 {
-    *p = (plot){.folder = folder, .name = name, .panel_left = 0.03};
+    *p = (plot){.folder = folder, .name = name, .height = height, .panel_left = 0.03};
     TT_TRY(tt_format(&p->part, "%s/%s.part", folder, name));
     p->to = tmpfile();
     if (!p->to) {
@@ -248,4 +254,12 @@ tt_status plot_draw(plot *p, tt_status status)
     free(p->part);
     fclose(p->to);
     return status;
+}
+
+void plot_remove(const char *folder, const char *name)
+{
+    char *path;
+    if (tt_format(&path, "%s/%s", folder, name) != TT_OK) return;
+    unlink(path);
+    free(path);
 }

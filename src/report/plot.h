@@ -17,6 +17,7 @@ typedef struct plot {
     FILE *to; /**< the script, open for writing */
     const char *folder, *name;
     char *part;        /**< FOLDER/NAME.part; owned */
+    int height;        /**< pixels */
     double panel_left; /**< screen share left of the panels, for titles */
     bool told;         /**< that a font is missing */
 } plot;
@@ -27,6 +28,9 @@ tt_status plot_begin(plot *p, const char *folder, const char *name, int width, i
 /** Draw it: gnuplot writes NAME.part, which is then renamed. Frees the script, also on failure and if
  * `status`, the caller's own so far, is not TT_OK (nothing is drawn then). Not collective. */
 tt_status plot_draw(plot *p, tt_status status);
+
+/** Remove FOLDER/NAME of an earlier run, if there is one. Not collective. */
+void plot_remove(const char *folder, const char *name);
 
 /** `text` as a gnuplot string, quotes included. */
 void plot_text(plot *p, const char *text);

@@ -11,6 +11,19 @@
 
 enum { SAMPLE = 20000 };
 
+void leave_out(const char *folder, const char *name, const char *why)
+{
+    tt_info("report: no %s: %s", name, why);
+    plot_remove(folder, name);
+}
+
+double score_of(const json_t *metrics, const char *truth, const char *method, const char *score)
+{
+    const json_t *scores = json_object_get(json_object_get(metrics, truth), method);
+    const json_t *value = json_object_get(scores, score);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
 static tt_status make_folder(const char *path)
 {
     return mkdir(path, 0777) == 0 || errno == EEXIST ? TT_OK : tt_fail_errno("create the folder", path);
@@ -47,7 +60,7 @@ static tt_status report_curves(const tt_comm *comm, const char *model, const cha
     tt_store *store;
     history h = {.n = -1};
     if (!file_is_there(comm, model)) {
-        tt_info("report: no training_curves.png without a model");
+        leave_out(folder, "training_curves.png", "there is no model");
         return TT_OK;
     }
     TT_TRY(tt_store_open(comm, model, &store));
@@ -59,7 +72,7 @@ static tt_status report_curves(const tt_comm *comm, const char *model, const cha
         s = tt_agree(comm, read_history(store, name[i], &h.n, column[i]));
     tt_store_close(store);
     if (s == TT_OK && (h.n < 1 || !h.loss))
-        tt_info("report: %s has no training history, so there is no training_curves.png", model);
+        leave_out(folder, "training_curves.png", "the model has no history of its training");
     else if (s == TT_OK)
         s = tt_agree(comm, comm->rank == 0 ? draw_curves(folder, &h) : TT_OK);
     history_free(&h);
@@ -68,50 +81,91 @@ static tt_status report_curves(const tt_comm *comm, const char *model, const cha
 
 /* ---- latent space and clusters ---- */
 
-/* The adjusted Rand index of k-means against genres, NAN if it is not known. */
-static double known_ari(const json_t *metrics)
+/* Languages are drawn where there are several: most corpora have one. */
+static bool is_drawn(const run_rows *r, kind k)
 {
-    const json_t *method = json_object_get(json_object_get(metrics, "genre"), "kmeans");
-    const json_t *ari = json_object_get(method, "ari");
-    return json_is_number(ari) ? json_number_value(ari) : NAN;
+    return r->of[k].code && r->of[k].classes.n > (k == BY_LANGUAGE);
 }
 
 /* Collective. */
-static tt_status report_scatter(const run_rows *r, uint64_t seed, const char *folder, double ari)
+static tt_status report_scatter(const run_rows *r, uint64_t seed, const char *folder, const json_t *metrics)
 {
     scatter s;
+    char name[64];
     TT_TRY(sample_points(r, seed, SAMPLE, &s));
     tt_status status = TT_OK;
-    if (r->comm->rank == 0 && s.rows == 0)
-        tt_info("report: no row is valid, so there are no pictures of the latent space");
-    else if (r->comm->rank == 0) {
-        if (r->genres.n > 0) status = draw_scatter(folder, "latent_by_genre.png", &s, &r->genres, true, NAN);
-        if (status == TT_OK && r->clusters.n > 0)
-            status = draw_scatter(folder, "latent_by_cluster.png", &s, &r->clusters, false, ari);
+    for (int k = 0; status == TT_OK && r->comm->rank == 0 && k < KINDS; k++) {
+        snprintf(name, sizeof name, "latent_by_%s.png", kind_words_of[k].file);
+        if (s.rows > 0 && is_drawn(r, (kind)k))
+            status = draw_scatter(folder, r, &s, (kind)k, metrics);
+        else
+            plot_remove(folder, name);
     }
     free(s.point);
     return tt_agree(r->comm, status);
 }
 
-/* Collective. */
-static tt_status report_heat(const run_rows *r, const char *folder, double ari)
+/* The clusters of a rank's rows, with noise as one more. */
+static void mark_noise(const run_rows *r, kind by, int32_t *cluster)
 {
-    tt_cell *cells;
-    int64_t n;
-    TT_TRY(tt_contingency(r->comm, r->count, r->cluster, r->genre, &cells, &n));
-    tt_status s =
-        r->comm->rank == 0 && n > 0 ? draw_heat(folder, &r->genres, &r->clusters, cells, n, ari) : TT_OK;
+    const labelling *l = &r->of[by];
+    for (int64_t i = 0; i < r->count; i++) {
+        cluster[i] = l->code[i];
+        if (cluster[i] < 0 && (!r->valid || r->valid[i])) cluster[i] = (int32_t)l->classes.n;
+    }
+}
+
+/* One truth against one clustering. Collective. */
+static tt_status report_heat(const run_rows *r, kind truth, kind by, const char *folder,
+                             const json_t *metrics)
+{
+    int32_t *cluster = NULL;
+    tt_cell *cells = NULL;
+    int64_t n = 0;
+    double ari = score_of(metrics, kind_words_of[truth].key, kind_words_of[by].key, "ari");
+    TT_TRY(tt_agree(r->comm, tt_alloc(r->count, sizeof *cluster, "labels", &cluster)));
+    mark_noise(r, by, cluster);
+    tt_status s = tt_contingency(r->comm, r->count, cluster, r->of[truth].code, &cells, &n);
+    if (s == TT_OK && r->comm->rank == 0 && n > 0) s = draw_heat(folder, r, truth, by, cells, n, ari);
     free(cells);
+    free(cluster);
     return tt_agree(r->comm, s);
 }
 
-static tt_status report_rows(const run_rows *r, uint64_t seed, const char *folder, double ari)
+/* Collective. */
+static tt_status report_tables(const run_rows *r, const char *folder, const json_t *metrics)
 {
-    if (r->genres.n == 0) tt_info("report: no row has a known genre, so there are no pictures by genre");
-    if (r->clusters.n == 0) tt_info("report: no row has a cluster, so there are no pictures by cluster");
-    if (r->xy) TT_TRY(report_scatter(r, seed, folder, ari));
-    if (r->genres.n > 0 && r->clusters.n > 0) TT_TRY(report_heat(r, folder, ari));
-    return TT_OK;
+    char name[64];
+    tt_status s = TT_OK;
+    for (int truth = 0; truth < TRUTHS; truth++)
+        for (int by = TRUTHS; s == TT_OK && by < KINDS; by++) {
+            snprintf(name, sizeof name, "%s_by_%s.png", kind_words_of[truth].file, kind_words_of[by].file);
+            if (is_drawn(r, (kind)truth) && is_drawn(r, (kind)by))
+                s = report_heat(r, (kind)truth, (kind)by, folder, metrics);
+            else if (r->comm->rank == 0)
+                plot_remove(folder, name);
+        }
+    return s;
+}
+
+static void say_what_is_missing(const run_rows *r)
+{
+    for (int k = 0; k < TRUTHS; k++)
+        if (!is_drawn(r, (kind)k))
+            tt_info("report: no pictures by %s, %s", kind_words_of[k].one,
+                    r->of[k].classes.n == 1 ? "all rows have the same" : "no row has a known one");
+    for (int k = TRUTHS; k < KINDS; k++)
+        if (r->of[k].code && !is_drawn(r, (kind)k))
+            tt_info("report: no pictures by %s: all rows are noise", kind_words_of[k].one);
+    if (!r->xy) tt_info("report: no pictures of the latent space without its coordinates");
+}
+
+/* Collective. @param metrics  NULL on ranks other than 0 */
+static tt_status report_rows(const run_rows *r, uint64_t seed, const char *folder, const json_t *metrics)
+{
+    say_what_is_missing(r);
+    if (r->xy) TT_TRY(report_scatter(r, seed, folder, metrics));
+    return report_tables(r, folder, metrics);
 }
 
 /* ---- scores ---- */
@@ -134,10 +188,12 @@ static tt_status write_table(const char *metrics, const char *folder)
 static tt_status report_scores(const char *path, const json_t *metrics, const char *folder)
 {
     if (!metrics) {
-        tt_info("report: no scores.png without scores");
+        leave_out(folder, "scores.png", "there are no scores");
+        leave_out(folder, "silhouettes.png", "there are no scores");
         return TT_OK;
     }
     TT_TRY(write_table(path, folder));
+    TT_TRY(draw_silhouettes(folder, metrics));
     return draw_scores(folder, metrics);
 }
 
@@ -160,8 +216,9 @@ tt_status tt_report(const tt_comm *comm, const tt_provenance *provenance, const 
     s = tt_agree(comm, s);
     if (s == TT_OK) s = report_curves(comm, in->model, results);
     if (s == TT_OK) s = run_rows_read(comm, in, &rows);
-    if (s == TT_OK) s = report_rows(&rows, provenance->seed, results, known_ari(metrics));
-    if (s == TT_OK) s = report_dendrogram(comm, in->clusters, results);
+    if (s == TT_OK) s = report_rows(&rows, provenance->seed, results, metrics);
+    if (s == TT_OK) s = report_dendrogram(comm, in->clusters, rows.of[BY_AGGLOMERATIVE].classes.n, results);
+    if (s == TT_OK) s = report_choices(comm, in->clusters, results);
     if (s == TT_OK) s = report_mel(comm, in, provenance->seed, results);
     if (s == TT_OK)
         s = tt_agree(comm, comm->rank == 0 ? report_scores(in->metrics, metrics, results) : TT_OK);

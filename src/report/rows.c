@@ -3,6 +3,7 @@
 
 #include "tutti/corpus.h"
 #include "tutti/log.h"
+#include "tutti/matrix.h"
 #include "tutti/memory.h"
 #include "tutti/random.h"
 
@@ -10,6 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+const kind_words kind_words_of[KINDS] = {
+    [BY_GENRE] = {"genre", "genre", "genre", "genres", "unknown"},
+    [BY_LANGUAGE] = {"language", "language", "language", "languages", "unknown"},
+    [BY_KMEANS] = {"kmeans", "cluster", "k-means cluster", "clusters", "noise"},
+    [BY_AGGLOMERATIVE] = {"agglomerative", "agglomerative", "agglomerative cluster", "clusters", "noise"},
+    [BY_DBSCAN] = {"dbscan", "dbscan", "DBSCAN cluster", "clusters", "noise"},
+};
+
+const char *rows_word(const run_rows *r)
+{
+    return r->by_track ? "tracks" : "clips";
+}
 
 bool file_is_there(const tt_comm *comm, const char *path)
 {
@@ -69,17 +83,24 @@ static tt_status classes_of(const tt_comm *comm, int64_t count, int32_t *code, c
     return s;
 }
 
-tt_status genres_of(const tt_comm *comm, const char *manifest, int64_t count, int32_t *code, classes *out)
+/* Classes of a column of the manifest. Collective. */
+static tt_status truths_of(const tt_comm *comm, const char *manifest, const char *column, int64_t count,
+                           int32_t *code, classes *out)
 {
     tt_store *store;
     char **names = NULL;
     int n;
     TT_TRY(tt_store_open(comm, manifest, &store));
-    tt_status s = tt_manifest_labels(comm, store, "genre", &names, &n);
+    tt_status s = tt_manifest_labels(comm, store, column, &names, &n);
     tt_store_close(store);
     if (s == TT_OK) s = classes_of(comm, count, code, names, out);
     free(names);
     return s;
+}
+
+tt_status genres_of(const tt_comm *comm, const char *manifest, int64_t count, int32_t *code, classes *out)
+{
+    return truths_of(comm, manifest, "genre", count, code, out);
 }
 
 /* ---- rows ---- */
@@ -88,10 +109,10 @@ void run_rows_free(run_rows *r)
 {
     free(r->xy);
     free(r->valid);
-    free(r->genre);
-    free(r->cluster);
-    classes_free(&r->genres);
-    classes_free(&r->clusters);
+    for (int k = 0; k < KINDS; k++) {
+        free(r->of[k].code);
+        classes_free(&r->of[k].classes);
+    }
 }
 
 /* Rows of a dataset, -1 if the file lacks it. Collective. */
@@ -131,52 +152,131 @@ static tt_status read_embedding(tt_store *store, run_rows *r)
     return tt_agree(r->comm, s);
 }
 
-/* Clusters of the rows; left out if they are of other rows. Collective. */
-static tt_status read_clusters(tt_store *store, run_rows *r)
+/* Put the rows in the middle of those of their track: a linear map of means is the mean of what is mapped.
+ * Collective. @param track  [r->count] */
+static tt_status place_tracks(run_rows *r, const int64_t *track, int64_t tracks)
+{
+    const tt_matrix clips = {.comm = r->comm,
+                             .rows = r->rows,
+                             .first = r->first,
+                             .count = r->count,
+                             .cols = 2,
+                             .data = r->xy,
+                             .valid = r->valid};
+    float *mean = NULL;
+    int64_t *n = NULL;
+    unsigned char *valid = NULL;
+    tt_status s = tt_track_means(&clips, track, tracks, 2, r->xy, &mean, &n);
+    set_rows(r, tracks);
+    if (s == TT_OK) s = tt_agree(r->comm, tt_alloc(r->count, 1, "row marks", &valid));
+    for (int64_t i = 0; s == TT_OK && i < r->count; i++) valid[i] = n[i] > 0;
+    free(n);
+    free(r->xy);
+    free(r->valid);
+    r->xy = mean;
+    r->valid = valid;
+    return s;
+}
+
+/* The coordinates of clips become those of `tracks` tracks; they are given up where the clips' tracks are not
+ * known. Collective. */
+static tt_status average_clips(const char *latents, int64_t tracks, run_rows *r)
+{
+    tt_store *store;
+    int64_t rows = -1, *track = NULL;
+    TT_TRY(tt_store_open(r->comm, latents, &store));
+    tt_status s = tt_agree(r->comm, rows_in(store, "/clip/track", &rows));
+    bool known = s == TT_OK && rows == r->rows;
+    if (known) {
+        s = tt_alloc(r->count, sizeof *track, "tracks of clips", &track);
+        if (s == TT_OK) s = tt_store_read(store, "/clip/track", r->first, r->count, TT_I64, track);
+        for (int64_t i = 0; s == TT_OK && i < r->count; i++)
+            if (track[i] < 0 || track[i] >= tracks)
+                s = tt_fail(TT_ERR_INPUT, "%s:/clip/track names track %lld, but %lld tracks were clustered",
+                            latents, (long long)track[i], (long long)tracks);
+        s = tt_agree(r->comm, s);
+    }
+    tt_store_close(store);
+    if (s == TT_OK && known)
+        s = place_tracks(r, track, tracks);
+    else if (s == TT_OK) {
+        free(r->xy);
+        free(r->valid);
+        r->xy = NULL;
+        r->valid = NULL;
+        set_rows(r, tracks);
+    }
+    free(track);
+    return s;
+}
+
+/* Clusters of the rows by one method; left out if they are of other rows. Collective. */
+static tt_status read_clusters(tt_store *store, kind by, run_rows *r)
 {
     int64_t rows;
-    TT_TRY(rows_in(store, "/kmeans/label", &rows));
-    if (r->rows < 0 && rows >= 0) set_rows(r, rows);
-    if (rows < 0 || rows != r->rows) {
-        tt_info("report: the clusters are of %lld rows, the rest of the run has %lld: pictures by cluster "
+    char dataset[64];
+    labelling *l = &r->of[by];
+    snprintf(dataset, sizeof dataset, "/%s/label", kind_words_of[by].key);
+    TT_TRY(rows_in(store, dataset, &rows));
+    if (rows < 0) return TT_OK;
+    if (r->rows < 0) set_rows(r, rows);
+    if (rows != r->rows) {
+        tt_info("report: the clusters %s are of %lld rows, the rest of the run has %lld: pictures of them "
                 "are left out",
-                (long long)rows, (long long)r->rows);
+                dataset, (long long)rows, (long long)r->rows);
         return TT_OK;
     }
-    tt_status s = tt_alloc(r->count, sizeof *r->cluster, "labels", &r->cluster);
-    if (s == TT_OK) s = tt_store_read(store, "/kmeans/label", r->first, r->count, TT_I32, r->cluster);
+    tt_status s = tt_alloc(r->count, sizeof *l->code, "labels", &l->code);
+    if (s == TT_OK) s = tt_store_read(store, dataset, r->first, r->count, TT_I32, l->code);
     s = tt_agree(r->comm, s);
     for (int64_t i = 0; s == TT_OK && i < r->count; i++)
-        if (r->valid && !r->valid[i]) r->cluster[i] = -1;
-    if (s == TT_OK) s = classes_of(r->comm, r->count, r->cluster, NULL, &r->clusters);
+        if (r->valid && !r->valid[i]) l->code[i] = -1;
+    return s == TT_OK ? classes_of(r->comm, r->count, l->code, NULL, &l->classes) : s;
+}
+
+/* Collective. */
+static tt_status read_clusterings(const tt_report_inputs *in, run_rows *r)
+{
+    tt_store *store;
+    int64_t tracks = -1;
+    bool latents = file_is_there(r->comm, in->latents);
+    if (!file_is_there(r->comm, in->clusters)) return TT_OK;
+    TT_TRY(tt_store_open(r->comm, in->clusters, &store));
+    tt_status s = tt_agree(r->comm, rows_in(store, "/clip/track", &tracks));
+    r->by_track = tracks >= 0;
+    if (s == TT_OK && r->by_track && r->xy && latents) s = average_clips(in->latents, tracks, r);
+    for (int k = TRUTHS; s == TT_OK && k < KINDS; k++) s = read_clusters(store, (kind)k, r);
+    tt_store_close(store);
     return s;
 }
 
 /* Collective. */
-static tt_status read_genres(const tt_report_inputs *in, run_rows *r)
+static tt_status read_truth(const tt_report_inputs *in, kind by, run_rows *r)
 {
     int64_t rows;
-    TT_TRY(tt_truth_from_manifest(r->comm, in->manifest, in->latents, "genre", &r->genre, &rows));
+    const kind_words *words = &kind_words_of[by];
+    labelling *l = &r->of[by];
+    TT_TRY(tt_truth_from_manifest(r->comm, in->manifest, r->by_track ? in->clusters : in->latents, words->key,
+                                  &l->code, &rows));
     if (rows != r->rows) {
-        tt_info("report: the genres are of %lld rows, the rest of the run has %lld: pictures by genre are "
-                "left out",
-                (long long)rows, (long long)r->rows);
-        free(r->genre);
-        r->genre = NULL;
+        tt_info("report: the %s are of %lld rows, the rest of the run has %lld: pictures by %s are left out",
+                words->many, (long long)rows, (long long)r->rows, words->one);
+        free(l->code);
+        l->code = NULL;
         return TT_OK;
     }
     for (int64_t i = 0; i < r->count; i++)
-        if (r->valid && !r->valid[i]) r->genre[i] = -1;
-    return genres_of(r->comm, in->manifest, r->count, r->genre, &r->genres);
+        if (r->valid && !r->valid[i]) l->code[i] = -1;
+    return truths_of(r->comm, in->manifest, words->key, r->count, l->code, &l->classes);
 }
 
-static tt_status read_file(const tt_comm *comm, const char *path, tt_status (*read)(tt_store *, run_rows *),
-                           run_rows *r)
+/* Collective. */
+static tt_status read_coordinates(const char *embedding, run_rows *r)
 {
     tt_store *store;
-    if (!file_is_there(comm, path)) return TT_OK;
-    TT_TRY(tt_store_open(comm, path, &store));
-    tt_status s = read(store, r);
+    if (!file_is_there(r->comm, embedding)) return TT_OK;
+    TT_TRY(tt_store_open(r->comm, embedding, &store));
+    tt_status s = read_embedding(store, r);
     tt_store_close(store);
     return s;
 }
@@ -184,12 +284,11 @@ static tt_status read_file(const tt_comm *comm, const char *path, tt_status (*re
 tt_status run_rows_read(const tt_comm *comm, const tt_report_inputs *in, run_rows *out)
 {
     *out = (run_rows){.comm = comm, .rows = -1, .share = {NAN, NAN}};
-    tt_status s = read_file(comm, in->embedding, read_embedding, out);
-    if (s == TT_OK) s = read_file(comm, in->clusters, read_clusters, out);
-    if (s == TT_OK && out->rows >= 0) {
-        bool manifest = file_is_there(comm, in->manifest), latents = file_is_there(comm, in->latents);
-        if (manifest && latents) s = read_genres(in, out);
-    }
+    bool manifest = file_is_there(comm, in->manifest), latents = file_is_there(comm, in->latents);
+    tt_status s = read_coordinates(in->embedding, out);
+    if (s == TT_OK) s = read_clusterings(in, out);
+    for (int k = 0; s == TT_OK && out->rows >= 0 && manifest && latents && k < TRUTHS; k++)
+        s = read_truth(in, (kind)k, out);
     if (s != TT_OK) run_rows_free(out);
     return s;
 }
@@ -205,8 +304,9 @@ static tt_status own_points(const run_rows *r, uint64_t seed, int64_t most, poin
     for (int64_t order = 0; order < most; order++) {
         int64_t i = (int64_t)tt_random_permute(stream, (uint64_t)order, (uint64_t)r->rows) - r->first;
         if (i < 0 || i >= r->count || !r->valid[i]) continue;
-        (*points)[k++] = (point){order, r->xy[2 * i], r->xy[2 * i + 1], r->genre ? r->genre[i] : -1,
-                                 r->cluster ? r->cluster[i] : -1};
+        point *q = &(*points)[k++];
+        *q = (point){.order = order, .x = r->xy[2 * i], .y = r->xy[2 * i + 1]};
+        for (int by = 0; by < KINDS; by++) q->class[by] = r->of[by].code ? r->of[by].code[i] : -1;
     }
     *n = k;
     return TT_OK;

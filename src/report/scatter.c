@@ -1,4 +1,5 @@
-/* latent_by_genre.png, latent_by_cluster.png: the first two principal components, coloured by class. */
+/* latent_by_genre.png, latent_by_cluster.png and so on: the first two principal components, coloured by
+ * class. */
 #include "report/internal.h"
 
 #include "tutti/memory.h"
@@ -55,20 +56,15 @@ static void legend_free(legend *l)
     free(l->place);
 }
 
-static int32_t class_of(const point *q, bool by_genre)
-{
-    return by_genre ? q->genre : q->cluster;
-}
-
 /* x, y and colour with transparency, which grows with the number of points. */
-static void write_points(plot *p, const scatter *s, const legend *l, bool by_genre)
+static void write_points(plot *p, const scatter *s, const legend *l, kind by)
 {
     unsigned alpha = s->n <= 1000 ? 0x30 : s->n <= 5000 ? 0x50 : 0x70;
     fputs("$points << EOD\n", p->to);
     for (int pass = 0; pass < 2; pass++) /* rows of no class of their own lie below the others */
         for (int64_t i = 0; i < s->n; i++) {
             const point *q = &s->point[i];
-            int32_t c = class_of(q, by_genre);
+            int32_t c = q->class[by];
             bool named = c >= 0 && l->place[c] < l->shown;
             if (named != (pass == 1)) continue;
             unsigned colour = named ? plot_colour(l->place[c]) : plot_colour(-1);
@@ -85,14 +81,14 @@ static void write_key(plot *p, const char *name, int64_t rows, unsigned colour)
     plot_text(p, line);
 }
 
-static void write_keys(plot *p, const legend *l, const classes *of, int64_t unknown, bool by_genre)
+static void write_keys(plot *p, const legend *l, const classes *of, int64_t unclassed, kind by)
 {
     char line[64];
     for (int64_t i = 0; i < l->shown; i++)
         write_key(p, of->name[l->class[i]], of->size[l->class[i]], plot_colour(i));
     snprintf(line, sizeof line, "%lld others", (long long)l->others);
     if (l->others > 0) write_key(p, line, l->other_rows, plot_colour(-1));
-    if (unknown > 0) write_key(p, by_genre ? "unknown" : "noise", unknown, plot_colour(-1));
+    if (unclassed > 0) write_key(p, kind_words_of[by].the_rest, unclassed, plot_colour(-1));
 }
 
 static void write_axis(plot *p, const char *axis, int component, double share)
@@ -104,33 +100,53 @@ static void write_axis(plot *p, const char *axis, int component, double share)
         fprintf(p->to, "set %slabel 'principal component %d'\n", axis, component);
 }
 
-static void write_title(plot *p, const scatter *s, const classes *of, bool by_genre, double ari)
+static void write_title(plot *p, const run_rows *r, const scatter *s, kind by, const json_t *metrics)
 {
     char title[128], subtitle[256], rows[32], shown[32];
-    snprintf(title, sizeof title, "Latent space by %s", by_genre ? "genre" : "k-means cluster");
-    int used = snprintf(subtitle, sizeof subtitle, "%s clips, %lld %s%s", plot_count(s->rows, rows),
-                        (long long)of->n, by_genre ? "genre" : "cluster", of->n == 1 ? "" : "s");
+    const kind_words *words = &kind_words_of[by];
+    int64_t n = r->of[by].classes.n;
+    const char *of = n > 1 ? words->many : by < TRUTHS ? words->one : "cluster";
+    snprintf(title, sizeof title, "Latent space by %s", words->one);
+    size_t used = (size_t)snprintf(subtitle, sizeof subtitle, "%s %s, %lld %s", plot_count(s->rows, rows),
+                                   rows_word(r), (long long)n, of);
     if (s->n < s->rows)
-        used += snprintf(subtitle + used, sizeof subtitle - (size_t)used, "; a random sample of %s is shown",
-                         plot_count(s->n, shown));
-    if (isfinite(ari))
-        snprintf(subtitle + used, sizeof subtitle - (size_t)used, "; clusters against genres: ARI %.3f", ari);
+        used += (size_t)snprintf(subtitle + used, sizeof subtitle - used, "; a random sample of %s is shown",
+                                 plot_count(s->n, shown));
+    for (int t = 0; by >= TRUTHS && t < TRUTHS; t++) {
+        double ari = score_of(metrics, kind_words_of[t].key, words->key, "ari");
+        if (isfinite(ari))
+            used += (size_t)snprintf(subtitle + used, sizeof subtitle - used, "; against %s: ARI %.3f",
+                                     kind_words_of[t].many, ari);
+    }
     plot_title(p, title, subtitle);
 }
 
-tt_status draw_scatter(const char *folder, const char *name, const scatter *s, const classes *of,
-                       bool by_genre, double ari)
+static int64_t unclassed_rows(const scatter *s, const classes *of)
+{
+    int64_t rows = s->rows;
+    for (int64_t i = 0; i < of->n; i++) rows -= of->size[i];
+    return rows;
+}
+
+static double point_size(int64_t n)
+{
+    return n <= 500 ? 1.5 : n <= 2000 ? 1.1 : n <= 8000 ? 0.8 : 0.6;
+}
+
+tt_status draw_scatter(const char *folder, const run_rows *r, const scatter *s, kind by,
+                       const json_t *metrics)
 {
     plot p;
     legend l;
-    int64_t unknown = s->rows;
+    char name[64];
+    const classes *of = &r->of[by].classes;
+    snprintf(name, sizeof name, "latent_by_%s.png", kind_words_of[by].file);
     TT_TRY(plot_begin(&p, folder, name, 1600, 1000));
     p.panel_left = 0.06;
     tt_status status = legend_new(of, &l);
     if (status == TT_OK) {
-        for (int64_t i = 0; i < of->n; i++) unknown -= of->size[i];
-        write_points(&p, s, &l, by_genre);
-        write_title(&p, s, of, by_genre, ari);
+        write_points(&p, s, &l, by);
+        write_title(&p, r, s, by, metrics);
         write_axis(&p, "x", 1, s->share[0]);
         write_axis(&p, "y", 2, s->share[1]);
         fprintf(p.to,
@@ -140,11 +156,8 @@ tt_status draw_scatter(const char *folder, const char *name, const scatter *s, c
                 "set key at screen 0.815,0.88 left top Left reverse vertical samplen 0.5 spacing 1.25 font "
                 "',13'\n"
                 "plot $points using 1:2:3 with points pt 7 ps %.2f lc rgb variable notitle",
-                s->n <= 500    ? 1.5
-                : s->n <= 2000 ? 1.1
-                : s->n <= 8000 ? 0.8
-                               : 0.6);
-        write_keys(&p, &l, of, unknown, by_genre);
+                point_size(s->n));
+        write_keys(&p, &l, of, unclassed_rows(s, of), by);
         fputc('\n', p.to);
     }
     legend_free(&l);

@@ -27,10 +27,17 @@ static int64_t one_hot(const tt_vae_shape *shape)
     return shape->classes > 0 ? shape->classes + 1 : 0;
 }
 
+/* An encoder that reads images has no place for it. */
+static int64_t encoder_one_hot(const tt_vae_shape *shape)
+{
+    return shape->kind == TT_VAE_CONV ? 0 : one_hot(shape);
+}
+
 static tt_status add_encoder(tt_vae *vae, tt_branch *b, const char *name)
 {
     const tt_vae_shape *shape = &vae->shape;
-    int64_t width = b->cols + one_hot(shape);
+    int64_t width = b->cols + encoder_one_hot(shape);
+    if (shape->kind == TT_VAE_CONV) return tt_vae_conv_encoder(shape, name, &vae->params, &b->encoder);
     for (int i = 0; i < shape->n_hidden; i++) {
         TT_TRY(add_layer(vae, &b->encoder, name, width, shape->hidden[i], TT_TANH, hidden_gain));
         width = shape->hidden[i];
@@ -43,6 +50,7 @@ static tt_status add_decoder(tt_vae *vae, tt_branch *b, const char *name)
 {
     const tt_vae_shape *shape = &vae->shape;
     int64_t width = shape->latent + one_hot(shape);
+    if (shape->kind == TT_VAE_CONV) return tt_vae_conv_decoder(shape, width, name, &vae->params, &b->decoder);
     for (int i = shape->n_hidden - 1; i >= 0; i--) {
         TT_TRY(add_layer(vae, &b->decoder, name, width, shape->hidden[i], TT_TANH, hidden_gain));
         width = shape->hidden[i];
@@ -125,7 +133,7 @@ static tt_status fill_branch(const tt_vae *vae, int i, bool train, tt_vae_work *
 {
     const tt_branch *b = &vae->branch[i];
     tt_batch_shape shape = {.lanes = w->lanes, .rows = w->lane_rows};
-    int64_t extra = one_hot(&vae->shape);
+    int64_t extra = encoder_one_hot(&vae->shape);
     TT_TRY(tt_run_new(&b->encoder, &shape, train, &w->encoder[i]));
     TT_TRY(tt_run_new(&b->decoder, &shape, train, &w->decoder[i]));
     if (vae->n_branches > 1 || extra > 0) TT_TRY(floats(w->rows, b->cols + extra, &w->in[i]));
@@ -148,7 +156,8 @@ static tt_status fill_work(const tt_vae *vae, bool train, tt_vae_work *w)
     for (int i = 0; i < vae->n_branches; i++) TT_TRY(fill_branch(vae, i, train, w));
     TT_TRY(floats(w->rows, n, &w->z));
     if (extra > 0) TT_TRY(floats(w->rows, n + extra, &w->conditioned));
-    if (vae->shape.kind != TT_VAE_FC) TT_TRY(floats(w->rows, 2 * n, &w->joined));
+    if (vae->n_branches > 1 || vae->shape.kind == TT_VAE_AUTOENCODER)
+        TT_TRY(floats(w->rows, 2 * n, &w->joined));
     if (vae->n_branches > 1) TT_TRY(tt_alloc(w->rows, 1, "activations", &w->known));
     if (!train && (vae->n_branches > 1 || vae->shape.likelihood == TT_BERNOULLI))
         TT_TRY(floats(w->rows, vae->input, &w->made));

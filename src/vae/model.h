@@ -8,8 +8,11 @@
  *              (tt_fuse() writes such rows): its latent comes from the audio alone, and it counts nothing in
  *              the reconstruction of lyrics.
  *
- * Hidden layers are tanh. With classes the one-hot class of a row, with a place of its own for the unknown
- * one, follows the inputs of every encoder and decoder. */
+ * conv         rows are images: convolutions that halve them, channels wider stage by stage, then (mu, logvar);
+ *              the decoder mirrors them. Hidden layers are ReLU, all others tanh.
+ *
+ * With classes the one-hot class of a row, with a place of its own for the unknown one, follows the inputs of
+ * every decoder, and of every encoder that does not read an image. */
 #ifndef TUTTI_VAE_MODEL_H
 #define TUTTI_VAE_MODEL_H
 
@@ -17,7 +20,7 @@
 #include "tutti/vae.h"
 #include "vae/prior.h"
 
-typedef enum tt_vae_kind { TT_VAE_FC, TT_VAE_AUTOENCODER, TT_VAE_TWO_BRANCH } tt_vae_kind;
+typedef enum tt_vae_kind { TT_VAE_FC, TT_VAE_AUTOENCODER, TT_VAE_TWO_BRANCH, TT_VAE_CONV } tt_vae_kind;
 
 /** What a row is taken for, given its reconstruction y; constants are left out.
  *  gaussian   variance 1/2:  |x - y|^2
@@ -32,6 +35,9 @@ typedef struct tt_vae_shape {
     int64_t input, latent;
     int n_hidden;
     int64_t hidden[TT_HIDDEN_MAX]; /**< of the encoder, input side first; the decoder mirrors them */
+    int64_t height, width;           /**< conv: of the image that a row is */
+    int n_channels;
+    int64_t channels[TT_HIDDEN_MAX]; /**< conv: of the encoder's stages; the decoder mirrors them */
     int64_t audio;                 /**< two_branch: the first columns are audio, the others lyrics */
     int64_t classes;               /**< known ones, 0: not conditioned */
     int64_t components;            /**< of the mixture prior, 0: N(0, 1) */
@@ -104,6 +110,15 @@ void tt_vae_free(tt_vae *vae);
 
 /** Initial weights, keyed by seed; logvar starts near 0. */
 void tt_vae_init(const tt_vae *vae, uint64_t seed, float *block);
+
+/** How many of n_channels stages halve images of this size: a side below 4 is halved no more. */
+int tt_vae_stages(int64_t height, int64_t width, int n_channels);
+
+/** The nets of kind conv, whose layers are named PART.0 and so on. @param in  what the decoder reads
+ *  @return TT_OK, TT_ERR_MEMORY or TT_ERR_INTERNAL */
+tt_status tt_vae_conv_encoder(const tt_vae_shape *shape, const char *part, tt_params *params, tt_net *net);
+tt_status tt_vae_conv_decoder(const tt_vae_shape *shape, int64_t in, const char *part, tt_params *params,
+                              tt_net *net);
 
 /** Name of a kind of model and of a likelihood, as the settings have it, and back; false if it is unknown. */
 const char *tt_vae_kind_name(tt_vae_kind kind);

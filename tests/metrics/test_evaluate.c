@@ -61,30 +61,24 @@ static void test_truths(void **state)
 {
     (void)state;
     const char *path = write_data();
-    int32_t *y, *text;
-    int64_t rows;
+    tt_classes y, text;
     tt_range mine = tt_partition(ROWS, TT_BLOCK_ROWS, world.size, world.rank);
-    assert_ok(tt_truth_from_dataset(&world, spec(path, "/y"), &y, &rows));
-    assert_int_equal(rows, ROWS);
-    assert_ok(tt_truth_from_dataset(&world, spec(path, "/text"), &text, &rows));
+    assert_ok(tt_classes_from_dataset(&world, spec(path, "/y"), &y));
+    assert_ok(tt_classes_from_dataset(&world, spec(path, "/text"), &text));
+    assert_int_equal(y.rows, ROWS);
     for (int64_t i = mine.begin; i < mine.end; i++) {
         int32_t code = i % 3 == 0 ? 1 : i % 3 == 1 ? 0 : 2; /* alpha, zeta, beta in Greek */
-        assert_int_equal(y[i - mine.begin], i % 13 == 0 ? -1 : i % 3);
-        assert_int_equal(text[i - mine.begin], i % 4 == 0 ? -1 : code);
+        assert_int_equal(y.label[i - mine.begin], i % 13 == 0 ? -1 : i % 3);
+        assert_int_equal(text.label[i - mine.begin], i % 4 == 0 ? -1 : code);
     }
-    free(y);
-    free(text);
-    tt_classes classes;
-    assert_ok(tt_classes_from_dataset(&world, spec(path, "/y"), &classes));
-    assert_int_equal(classes.n, 3);
-    assert_string_equal(classes.name[2], "20000000007");
-    tt_classes_free(&classes);
-    assert_ok(tt_classes_from_dataset(&world, spec(path, "/text"), &classes));
-    assert_int_equal(classes.n, 3);
-    assert_string_equal(classes.name[0], "alpha");
-    tt_classes_free(&classes);
-    assert_int_equal(tt_truth_from_dataset(&world, spec(path, "/real"), &y, &rows), TT_ERR_INPUT);
-    assert_int_equal(tt_truth_from_dataset(&world, spec(path, "/none"), &y, &rows), TT_ERR_INPUT);
+    assert_int_equal(y.n, 3);
+    assert_string_equal(y.name[2], "20000000007");
+    assert_int_equal(text.n, 3);
+    assert_string_equal(text.name[0], "alpha");
+    tt_classes_free(&y);
+    tt_classes_free(&text);
+    assert_int_equal(tt_classes_from_dataset(&world, spec(path, "/real"), &y), TT_ERR_INPUT);
+    assert_int_equal(tt_classes_from_dataset(&world, spec(path, "/none"), &y), TT_ERR_INPUT);
 }
 
 static double number(const json_t *root, const char *truth, const char *method, const char *key)
@@ -95,12 +89,13 @@ static double number(const json_t *root, const char *truth, const char *method, 
 static void evaluate(const char *path, const char *output)
 {
     tt_evaluate_job job = {"kmeans", "input", spec(path, "/x"), spec(path, "/label"), false};
-    tt_truth truth = {"class", NULL, 0};
-    int32_t *y;
-    assert_ok(tt_truth_from_dataset(&world, spec(path, "/y"), &y, &truth.rows));
-    truth.label = y;
+    tt_truth truth = {.name = "class"};
+    tt_classes y;
+    assert_ok(tt_classes_from_dataset(&world, spec(path, "/y"), &y));
+    truth.rows = y.rows;
+    truth.label = y.label;
     assert_ok(tt_evaluate(&world, &usual, &origin, &job, 1, &truth, 1, output));
-    free(y);
+    tt_classes_free(&y);
     MPI_Barrier(world.mpi);
 }
 
@@ -188,7 +183,7 @@ static void test_tracks(void **state)
     snprintf(y, sizeof y, "%s:/label", path);
     tt_evaluate_job job = {"kmeans", "input", x, y, false};
     tt_range mine = tt_partition(CLIPS, TT_BLOCK_ROWS, world.size, world.rank);
-    tt_truth one = {"genre", truth + mine.begin, CLIPS};
+    tt_truth one = {.name = "genre", .label = truth + mine.begin, .rows = CLIPS};
     snprintf(path, sizeof path, "%s", scratch("tracks.json"));
     assert_ok(tt_evaluate(&world, &usual, &origin, &job, 1, &one, 1, path));
     MPI_Barrier(world.mpi);
@@ -204,6 +199,36 @@ static void test_tracks(void **state)
                 json_integer_value(json_array_get(json_array_get(json_object_get(table, "rows"), i), j)),
                 i == j ? (i == 0 ? 34 : 33) : 0);
     json_decref(root);
+}
+
+/* The table tells labels and truths as they are in the files, text as text; noise that is scored is "noise".
+ */
+static void test_names(void **state)
+{
+    (void)state;
+    const char *path = write_data(), *output = scratch("names.json");
+    tt_evaluate_params params = {(char[]){"euclidean"}, (char[]){"cluster"}, 0};
+    tt_evaluate_job job = {"kmeans", "input", spec(path, "/x"), spec(path, "/label"), false};
+    tt_classes c[2];
+    assert_ok(tt_classes_from_dataset(&world, spec(path, "/text"), &c[0]));
+    assert_ok(tt_classes_from_dataset(&world, spec(path, "/y"), &c[1]));
+    tt_truth text = {"text", c[0].label, ROWS, c[0].name, c[0].n},
+             number = {"number", c[1].label, ROWS, c[1].name, c[1].n};
+    assert_ok(tt_evaluate(&world, &params, &origin, &job, 1, (tt_truth[]){text, number}, 2, output));
+    MPI_Barrier(world.mpi);
+    json_t *root = json_load_file(output, 0, NULL), *clusters, *classes, *numbers;
+    assert_int_equal(json_unpack(root, "{s:{s:{s:{s:o,s:o}}},s:{s:{s:{s:o}}}}", "text", "kmeans", "confusion",
+                                 "clusters", &clusters, "classes", &classes, "number", "kmeans", "confusion",
+                                 "classes", &numbers),
+                     0);
+    json_t *expected = json_pack("[[i,i,i,s],[s,s,s],[I,I,I]]", 5, 6, 7, "noise", "alpha", "zeta", "\xce\xb2",
+                                 (json_int_t)7, (json_int_t)10000000007, (json_int_t)20000000007);
+    assert_true(json_equal(clusters, json_array_get(expected, 0)));
+    assert_true(json_equal(classes, json_array_get(expected, 1)));
+    assert_true(json_equal(numbers, json_array_get(expected, 2)));
+    json_decref(expected);
+    json_decref(root);
+    for (int i = 0; i < 2; i++) tt_classes_free(&c[i]);
 }
 
 /* The file has the same bytes as one that a single rank writes. */
@@ -238,14 +263,15 @@ static void test_mismatch(void **state)
     assert_non_null(strstr(tt_message(), "has 10 labels"));
     assert_non_null(strstr(tt_message(), "has 600 rows"));
     job.labels = spec(path, "/label");
-    tt_truth truth = {"class", NULL, 10};
+    tt_truth truth = {.name = "class", .rows = 10};
     assert_int_equal(tt_evaluate(&world, &usual, &origin, &job, 1, &truth, 1, output), TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "\"class\" has 10 rows"));
     assert_int_equal(access(output, F_OK), -1);
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_truths), cmocka_unit_test(test_json),       cmocka_unit_test(test_noise),
-    cmocka_unit_test(test_tracks), cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_mismatch),
+    cmocka_unit_test(test_truths),   cmocka_unit_test(test_json),  cmocka_unit_test(test_noise),
+    cmocka_unit_test(test_tracks),   cmocka_unit_test(test_names), cmocka_unit_test(test_same_bytes),
+    cmocka_unit_test(test_mismatch),
 };
 TT_TEST_MAIN(cases)

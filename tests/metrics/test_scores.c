@@ -3,6 +3,7 @@
 
 #include "tutti/memory.h"
 #include "tutti/metrics.h"
+#include "tutti/random.h"
 
 #include <math.h>
 #include <string.h>
@@ -197,6 +198,36 @@ static void test_rank_free(void **state)
     golden_free(&own);
 }
 
+static void score_made(const tt_comm *comm, int64_t rows, tt_internal_scores *out)
+{
+    enum { COLS = 5 };
+    tt_stream stream = {11, TT_FOR_TEST, 0};
+    tt_matrix x;
+    int32_t *label;
+    assert_ok(tt_matrix_new(comm, "made.h5:/x", rows, COLS, &x));
+    assert_ok(tt_alloc(x.count, sizeof *label, "labels", &label));
+    for (int64_t i = 0; i < x.count; i++) {
+        uint64_t row = (uint64_t)(x.first + i);
+        tt_random_normals(stream, row, COLS, x.data + i * COLS);
+        for (int j = 0; j < COLS; j++) x.data[i * COLS + j] *= ldexpf(1, (int)(row * 31 % 61) - 30);
+        label[i] = (int32_t)(row * row % 7);
+    }
+    assert_ok(tt_score_internal(&x, label, NULL, out, NULL));
+    free(label);
+    tt_matrix_free(&x);
+}
+
+/* Many blocks of rows, each pair of which one rank measures. */
+static void test_rank_free_pairs(void **state)
+{
+    (void)state;
+    tt_comm self = tt_comm_wrap(MPI_COMM_SELF);
+    tt_internal_scores all, alone;
+    score_made(&world, 2900, &all);
+    score_made(&self, 2900, &alone);
+    assert_memory_equal(&all, &alone, sizeof all);
+}
+
 /* The table of cells, and counts that need more than 64 bits when squared. */
 static void test_contingency(void **state)
 {
@@ -266,8 +297,7 @@ static void test_high_labels(void **state)
     tt_store *store;
     char file[900], spec[1024];
     uint64_t value[N];
-    int32_t *label;
-    int64_t rows;
+    tt_classes classes;
     const tt_column column = {.name = "/y", .type = TT_U64, .n_dims = 1, .dims = {N}};
     const tt_provenance origin = {.stage = "test", .fingerprint = "test", .config = ""};
     for (int i = 0; i < N; i++) value[i] = UINT64_MAX - (uint64_t)(i % 3);
@@ -278,16 +308,18 @@ static void test_high_labels(void **state)
     assert_ok(tt_store_publish(
         store, NULL, tt_store_write(store, "/y", mine.begin, count, count > 0 ? value + mine.begin : value)));
     snprintf(spec, sizeof spec, "%s:/y", file);
-    assert_ok(tt_truth_from_dataset(&world, spec, &label, &rows));
-    for (int64_t i = 0; i < count; i++) assert_int_equal(label[i], 2 - (mine.begin + i) % 3);
-    free(label);
+    assert_ok(tt_classes_from_dataset(&world, spec, &classes));
+    for (int64_t i = 0; i < count; i++) assert_int_equal(classes.label[i], 2 - (mine.begin + i) % 3);
+    assert_string_equal(classes.name[2], "18446744073709551615");
+    tt_classes_free(&classes);
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_internal),      cmocka_unit_test(test_cosine),
-    cmocka_unit_test(test_each_cluster),  cmocka_unit_test(test_sample),
-    cmocka_unit_test(test_external),      cmocka_unit_test(test_invalid_rows),
-    cmocka_unit_test(test_rank_free),     cmocka_unit_test(test_contingency),
-    cmocka_unit_test(test_unknown_truth), cmocka_unit_test(test_high_labels),
+    cmocka_unit_test(test_internal),        cmocka_unit_test(test_cosine),
+    cmocka_unit_test(test_each_cluster),    cmocka_unit_test(test_sample),
+    cmocka_unit_test(test_external),        cmocka_unit_test(test_invalid_rows),
+    cmocka_unit_test(test_rank_free),       cmocka_unit_test(test_contingency),
+    cmocka_unit_test(test_rank_free_pairs), cmocka_unit_test(test_unknown_truth),
+    cmocka_unit_test(test_high_labels),
 };
 TT_TEST_MAIN(cases)

@@ -32,6 +32,34 @@ static void write_file(const char *path, const tt_column *columns, int n, const 
     assert_ok(tt_store_publish(store, &phases, TT_OK));
 }
 
+/* Three clusterings of the rows, or of as many tracks, with how eps and k were chosen; without clusters all
+ * is noise and nothing was chosen. */
+static void write_clusters(const char *path, int clusters, const int32_t *label, double linkage[ROWS - 1][4])
+{
+    enum { CURVE = 50 };
+    int64_t n = clusters > 0 ? 1 : 0;
+    static const int32_t tried[] = {2, 3, 4, 5, 6};
+    static const double score[] = {0.2, 0.3, 0.5, 0.4, 0.1}, inertia[] = {90, 50, 20, 15, 12};
+    static double curve[CURVE], centroids[32];
+    static int32_t noisy[ROWS];
+    for (int i = 0; i < CURVE; i++) curve[i] = i < 40 ? i : 40 + (i - 40) * 20;
+    for (int i = 0; i < ROWS; i++) noisy[i] = i % 9 == 0 ? -1 : label[i];
+    write_file(
+        path,
+        (tt_column[]){{"/kmeans/label", TT_I32, 1, {ROWS}, 0, 0},
+                      {"/agglomerative/label", TT_I32, 1, {ROWS}, 0, 0},
+                      {"/dbscan/label", TT_I32, 1, {ROWS}, 0, 0},
+                      {"/agglomerative/linkage", TT_F64, 2, {n * (ROWS - 1), 4}, 0, 0},
+                      {"/kmeans/centroids", TT_F64, 2, {clusters, 2}, 0, 0},
+                      {"/kmeans/k_tried", TT_I32, 1, {5 * n}, 0, 0},
+                      {"/kmeans/k_inertia", TT_F64, 1, {5 * n}, 0, 0},
+                      {"/kmeans/k_silhouette", TT_F64, 1, {5 * n}, 0, 0},
+                      {"/dbscan/eps", TT_F64, 1, {n}, 0, 0},
+                      {"/dbscan/k_distance", TT_F64, 1, {CURVE * n}, 0, 0}},
+        10,
+        (const void *[]){label, label, noisy, linkage, centroids, tried, inertia, score, &curve[40], curve});
+}
+
 /* A run with `n_genres` genres (0: none known) and `clusters` clusters (0: all noise). */
 static void write_run(char path[7][1024], int n_genres, int clusters)
 {
@@ -91,10 +119,7 @@ static void write_run(char path[7][1024], int n_genres, int clusters)
     write_file(path[3],
                (tt_column[]){{"/clip/track", TT_I64, 1, {ROWS}, 0, 0}, {"/mu", TT_F32, 2, {ROWS, 2}, 0, 0}},
                2, (const void *[]){track, xy});
-    write_file(path[4],
-               (tt_column[]){{"/kmeans/label", TT_I32, 1, {ROWS}, 0, 0},
-                             {"/agglomerative/linkage", TT_F64, 2, {clusters > 0 ? ROWS - 1 : 0, 4}, 0, 0}},
-               2, (const void *[]){label, linkage});
+    write_clusters(path[4], clusters, label, linkage);
     write_file(path[5],
                (tt_column[]){{"/pca", TT_F32, 2, {ROWS, 2}, 0, 0}, {"/valid", TT_U8, 1, {ROWS}, 0, 0}}, 2,
                (const void *[]){xy, valid});
@@ -111,7 +136,7 @@ static void score_run(char path[7][1024])
     assert_ok(tt_truth_from_manifest(&world, path[0], path[3], "genre", &genre, &rows));
     assert_int_equal(rows, ROWS);
     tt_evaluate_job job = {"kmeans", "latent", input, labels, false};
-    tt_truth truth = {"genre", genre, rows};
+    tt_truth truth = {.name = "genre", .label = genre, .rows = rows};
     const tt_evaluate_params params = {"euclidean", "drop", 0};
     fflush(stdout);
     assert_ok(tt_evaluate(&world, &params, &p, &job, 1, &truth, 1, path[6]));
@@ -140,42 +165,79 @@ static void report(char path[7][1024], const char *folder)
     MPI_Barrier(world.mpi);
 }
 
-static const char *const pictures[] = {"training_curves.png",  "latent_by_genre.png", "latent_by_cluster.png",
-                                       "genre_by_cluster.png", "mel_examples.png",    "scores.png",
-                                       "dendrogram.png"};
+/* All pictures, and the letters of the runs below that have them. */
+static const struct {
+    const char *name, *runs;
+} pictures[] = {
+    {"training_curves.png", "an"},
+    {"mel_examples.png", "an"},
+    {"latent_by_genre.png", "an"},
+    {"latent_by_language.png", "anT"},
+    {"latent_by_cluster.png", "aT"},
+    {"latent_by_agglomerative.png", "a"},
+    {"latent_by_dbscan.png", "a"},
+    {"genre_by_cluster.png", "a"},
+    {"genre_by_agglomerative.png", "a"},
+    {"genre_by_dbscan.png", "a"},
+    {"language_by_cluster.png", "aT"},
+    {"language_by_agglomerative.png", "a"},
+    {"language_by_dbscan.png", "a"},
+    {"dendrogram.png", "a"},
+    {"k_distance.png", "a"},
+    {"choosing_k.png", "a"},
+    {"silhouettes.png", "a"},
+    {"scores.png", "a"},
+};
+
+/* What is drawn of a run, and nothing else. */
+static void check_pictures(const char *folder, char run)
+{
+    for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
+        if (is_png(folder, pictures[i].name) != (strchr(pictures[i].runs, run) != NULL))
+            fail_msg("run %c: %s is %s", run, pictures[i].name,
+                     is_png(folder, pictures[i].name) ? "there" : "not there or no PNG");
+}
 
 static void test_pictures(void **state)
 {
     (void)state;
-    char path[7][1024];
-    const char *folder = scratch("results");
+    char path[7][1024], folder[1024];
+    snprintf(folder, sizeof folder, "%s", scratch("results"));
     write_run(path, 5, 4);
     score_run(path);
     report(path, folder);
-    for (int i = 0; i < 7; i++)
-        if (!is_png(folder, pictures[i])) fail_msg("%s is not there or no PNG", pictures[i]);
+    check_pictures(folder, 'a');
     assert_int_equal(access("pwned", F_OK), -1);
+    write_run(path, 1, 0); /* noise alone has no clusters to draw, no silhouettes, and what was drawn goes */
+    score_run(path);
+    report(path, folder);
+    check_pictures(folder, 'n');
 }
 
-/* Without genres, clusters, scores or a model the rest is drawn. */
-static void test_missing(void **state)
+/* Clusters of tracks, which stand in the middle of their clips. */
+static void test_tracks(void **state)
 {
     (void)state;
     char path[7][1024];
-    const char *folder = scratch("results_missing");
+    static int32_t label[TRACKS];
+    static int64_t track[TRACKS];
+    const char *folder = scratch("results_tracks");
     write_run(path, 0, 3);
-    if (world.rank == 0) {
+    for (int t = 0; t < TRACKS; t++) {
+        label[t] = t % 3;
+        track[t] = t;
+    }
+    write_file(path[4],
+               (tt_column[]){{"/kmeans/label", TT_I32, 1, {TRACKS}, 0, 0},
+                             {"/clip/track", TT_I64, 1, {TRACKS}, 0, 0}},
+               2, (const void *[]){label, track});
+    if (world.rank == 0) { /* and no genres, scores or model: the rest is drawn */
         unlink(path[2]);
         unlink(path[6]);
     }
     MPI_Barrier(world.mpi);
     report(path, folder);
-    for (int i = 0; i < 7; i++) assert_int_equal(is_png(folder, pictures[i]), i == 2 || i == 6);
-    folder = scratch("results_noise");
-    write_run(path, 1, 0);
-    score_run(path);
-    report(path, folder);
-    for (int i = 0; i < 7; i++) assert_int_equal(is_png(folder, pictures[i]), i == 0 || i == 1 || i == 4);
+    check_pictures(folder, 'T');
 }
 
 static void test_no_gnuplot(void **state)
@@ -195,7 +257,7 @@ static void test_no_gnuplot(void **state)
 
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_pictures),
-    cmocka_unit_test(test_missing),
+    cmocka_unit_test(test_tracks),
     cmocka_unit_test(test_no_gnuplot),
 };
 TT_TEST_MAIN(cases)

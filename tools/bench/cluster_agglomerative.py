@@ -1,7 +1,7 @@
 """Trees beside fastcluster on blobs and on noise, then one rank beside two. LARGE=1: how time and memory grow with the rows."""
 import os
 
-from peer import Table, need, pair, phases, timed, told, tutti, write
+from peer import Growth, Table, need, pair, phases, timed, write
 
 need("sklearn", "fastcluster", "h5py")
 import fastcluster
@@ -43,10 +43,8 @@ for linkage, n in ("ward", 20000), ("average", 20000), ("single", 40000):
     table.row(f"{linkage}, noise, {n:,} x 32", *pair(ours(file, linkage, 2), ours(file, linkage), repeat=2), 1.9)
 
 if os.environ.get("LARGE"):
-    print(f"\n{'trees of blobs':46} {'tutti, s':>9} {'peak, MB':>10}", flush=True)
+    growth = Growth("trees of blobs")
     for n in 10000, 30000, 100000, 200000:
         file = write("x.h5", x=rows("blobs", n))
         for linkage in "ward", "single":
-            peak = tutti(*words(file, linkage), "--output", "c.h5")
-            print(f"{f'{linkage}, {n:,} x 32':46} {told('c.h5', 'agglomerative'):9.3f} {peak:10.0f}", flush=True)
-            os.remove("c.h5")
+            growth.run(f"{linkage}, {n:,} x 32", "agglomerative", file, *words(file, linkage))

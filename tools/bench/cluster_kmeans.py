@@ -2,7 +2,7 @@
 with the number of rows, and peak memory."""
 import os
 
-from peer import Table, need, pair, phases, timed, told, tutti, write
+from peer import Growth, Table, need, pair, phases, timed, write
 
 need("sklearn", "h5py")
 import h5py
@@ -46,9 +46,7 @@ ours, one = pair(lambda: phases("two.h5", "kmeans", *command(file, 30), ranks=2)
 table.row("1,000,000 x 32, k = 64, noise", ours, one, aim=1.9)
 
 if os.environ.get("LARGE"):
-    print(f"\n{'k-means, k = 64, 30 iterations, blobs':46} {'tutti, s':>9} {'peak, MB':>10} {'rows, MB':>10}", flush=True)
+    growth = Growth("k-means, k = 64, 30 iterations, blobs")
     for n in (10000, 100000, 1000000, 10000000):
         file = write("x.h5", x=blobs(n))
-        memory = tutti(*command(file, 30), "--output", "large.h5")
-        print(f"{n:>12,} x 32 {'':28} {told('large.h5', 'kmeans'):9.3f} {memory:10.0f} {n * 128 / 2**20:10.0f}", flush=True)
-        os.remove("large.h5")
+        growth.run(f"{n:,} x 32", "kmeans", file, *command(file, 30))

@@ -40,18 +40,27 @@ def write(path, **datasets):
     return path
 
 
+# Starts a command and tells the peak memory of it in KB: a process that is small itself, since Linux counts what a child had
+# before it became another program.
+MEASURE = """
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[2:])
+open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(status if status >= 0 else 128 - status)
+"""
+
+
 def tutti(*words, ranks=1):
     """Run a command of tutti; what it says shows only if it fails. Returns the peak memory in MB of one rank (of more it is
     not known)."""
     start = [] if ranks == 1 else ["mpirun", "-q", "-n", str(ranks)]
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen([*start, TUTTI, *map(str, words)], stdout=log, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
+    with tempfile.TemporaryFile("w+") as log, tempfile.NamedTemporaryFile("r") as peak:
+        status = subprocess.call([sys.executable, "-c", MEASURE, peak.name, *start, TUTTI, *map(str, words)], stdout=log,
+                                 stderr=subprocess.STDOUT)
+        if status != 0:
             log.seek(0)
-            sys.exit(f"tutti {' '.join(map(str, words))}: exit status {process.returncode}\n{log.read()}")
-    return usage.ru_maxrss / 1024
+            sys.exit(f"tutti {' '.join(map(str, words))}: exit status {status}\n{log.read()}")
+        return int(peak.read()) / 1024
 
 
 def phases(output, names, *words, ranks=1):
@@ -93,3 +102,20 @@ class Table:
     def row(self, work, ours, peer, aim=None, note=""):
         aimed = f"{aim:g} x" if aim else ""
         print(f"{work:46} {ours:9.3f} {peer:14.3f} {peer / ours:5.1f} x {aimed:>6}   {note}".rstrip(), flush=True)
+
+
+class Growth:
+    """Lines of a table of how time and peak memory of one rank grow with the rows; for LARGE=1."""
+
+    def __init__(self, title):
+        print(f"\n{title:46} {'tutti, s':>9} {'peak, MB':>10} {'rows, MB':>10}", flush=True)
+
+    def row(self, work, seconds, peak, megabytes):
+        print(f"{work:46} {seconds:9.3f} {peak:10.0f} {megabytes:10.0f}", flush=True)
+
+    def run(self, work, name, file, *words):
+        """One run of tutti over the matrix of `file`, its seconds those of the phase `name`."""
+        output = "growth.h5"
+        peak = tutti(*words, "--output", output)
+        self.row(work, told(output, name), peak, os.path.getsize(file) / 2**20)
+        os.remove(output)
