@@ -66,7 +66,9 @@ tt_status tt_train(const tt_comm *comm, const tt_model_params *model, const tt_t
 /** `tutti encode`: latents.h5 from model.h5 and the same kind of matrix: /mu, /logvar [rows, Z] (0 in rows
  * that are not valid), /valid [rows], /clip/track, /track/mu [tracks, Z] (mean over valid clips; without
  * tracks each row is its own; 0 where /track/clips, the number of valid clips, is 0). A conditioned model
- * takes the classes of these rows, by name; without any all are unknown. Collective. */
+ * takes the classes of these rows, by name; without any all are unknown. With a mixture prior also
+ * /mixture/posterior [rows, K], /mixture/label (the likeliest component, -1 for a row that is not valid), and
+ * /track/mixture/label by the mean posterior of the clips. Collective. */
 tt_status tt_encode(const tt_comm *comm, const tt_provenance *provenance, const char *model,
                     const char *input, const tt_classes *classes, const char *output);
 
@@ -74,11 +76,13 @@ tt_status tt_encode(const tt_comm *comm, const tt_provenance *provenance, const 
  * units: /row [n] (of the matrix), /x and /reconstruction [n, as a row of the training matrix], /valid [n],
  * /error [n], the mean square of their difference in the model's scaled columns. From the mean of the
  * latents, no noise.
- *  @param rows  [n_rows], or NULL for all
+ *  @param rows     [n_rows], or NULL for all
+ *  @param classes  of the rows of the matrix, for a conditioned model; NULL: all unknown
  *  Collective. @return TT_OK, TT_ERR_INPUT (a row that is not there or not valid), TT_ERR_IO, TT_ERR_MEMORY,
  * TT_STOPPED */
 tt_status tt_reconstruct(const tt_comm *comm, const tt_provenance *provenance, const char *model,
-                         const char *input, const int64_t *rows, int64_t n_rows, const char *output);
+                         const char *input, const int64_t *rows, int64_t n_rows, const tt_classes *classes,
+                         const char *output);
 
 /** `tutti sample`: rows that a model makes up: n latents drawn from its prior, by the seed of the provenance
  * and the number of the row, and decoded: /x [rows, as a row of the training matrix] in its units, /z [rows,

@@ -45,18 +45,24 @@ static tt_status read_list(const char *text, int64_t **rows, int64_t *n)
     }
 }
 
-static tt_status reconstruct(const tt_comm *comm, const char *model, const char *input, const char *list,
-                             const char *output)
+/* @param labels  may be NULL */
+static tt_status reconstruct(const tt_comm *comm, const char *model, const char *input, const char *labels,
+                             const char *list, const char *output)
 {
     const cli_stage none = {0};
     cli_plain plain = {0};
-    const char *specs[] = {model, input};
+    tt_classes classes = {0};
+    const char *specs[] = {model, input, labels};
     int64_t *rows = NULL, n = 0;
+    int n_specs = labels ? 3 : 2;
     tt_status s = list ? read_list(list, &rows, &n) : TT_OK;
     if (s == TT_OK) s = cli_plain_load(comm, &none, &plain);
-    if (s == TT_OK) s = cli_output_check(comm, output, specs, 2);
-    if (s == TT_OK) s = cli_plain_origin(comm, &plain, "reconstruct", "-", list ? list : "", specs, 2);
-    if (s == TT_OK) s = tt_reconstruct(comm, &plain.provenance, model, input, rows, n, output);
+    if (s == TT_OK) s = cli_output_check(comm, output, specs, n_specs);
+    if (s == TT_OK) s = cli_plain_origin(comm, &plain, "reconstruct", "-", list ? list : "", specs, n_specs);
+    if (s == TT_OK && labels) s = tt_classes_from_dataset(comm, labels, &classes);
+    if (s == TT_OK)
+        s = tt_reconstruct(comm, &plain.provenance, model, input, rows, n, labels ? &classes : NULL, output);
+    tt_classes_free(&classes);
     cli_plain_free(&plain);
     free(rows);
     return s;
@@ -64,7 +70,7 @@ static tt_status reconstruct(const tt_comm *comm, const char *model, const char 
 
 tt_status cmd_reconstruct(const tt_comm *comm, int argc, char **argv)
 {
-    const char *file[3] = {NULL}, *rows = NULL;
+    const char *file[3] = {NULL}, *rows = NULL, *labels = NULL;
     static const char *const name[] = {"model", "input", "output"};
     bool done;
     const cli_usage usage = {
@@ -73,6 +79,8 @@ tt_status cmd_reconstruct(const tt_comm *comm, int argc, char **argv)
     const cli_option options[] = {
         {"model", CLI_TEXT, &file[0], "FILE", "what tutti train wrote"},
         {"input", CLI_TEXT, &file[1], "FILE.h5:/x", "the matrix, as wide as the trained one"},
+        {"labels", CLI_TEXT, &labels, "FILE.h5:/y",
+         "class of each row, for a model that is conditioned on it"},
         {"rows", CLI_TEXT, &rows, "LIST", "which rows (clips), from 0, such as 0,5,9-12 (default: all)"},
         {"output", CLI_TEXT, &file[2], "FILE", "the file to write"},
         {0}};
@@ -80,5 +88,5 @@ tt_status cmd_reconstruct(const tt_comm *comm, int argc, char **argv)
     if (done) return TT_OK;
     for (int i = 0; i < 3; i++)
         if (!file[i]) return tt_fail(TT_ERR_USAGE, "--%s is missing", name[i]);
-    return reconstruct(comm, file[0], file[1], rows, file[2]);
+    return reconstruct(comm, file[0], file[1], labels, rows, file[2]);
 }

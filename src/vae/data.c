@@ -126,26 +126,28 @@ tt_status tt_samples_read(const tt_comm *comm, const char *input, int64_t memory
     return TT_OK;
 }
 
-static int place_of(const char *name, char *const *names, int n)
+void tt_classes_place(const tt_classes *classes, char *const *names, int n, int32_t *place)
 {
-    for (int i = 0; i < n; i++)
-        if (strcmp(name, names[i]) == 0) return i;
-    return -1;
+    for (int i = 0; i < classes->n; i++) {
+        place[i] = -1;
+        for (int k = 0; place[i] < 0 && k < n; k++)
+            if (strcmp(classes->name[i], names[k]) == 0) place[i] = k;
+    }
 }
 
 /* Classes to places among the names, then rows. */
 static tt_status condition_rows(tt_samples *s, const tt_classes *classes, char *const *names, int n)
 {
-    int *place = NULL;
-    tt_status status = tt_alloc(classes->n, sizeof *place, "classes", &place);
-    if (status == TT_OK)
-        status = tt_alloc(s->x.count, sizeof *s->condition, "classes of rows", &s->condition);
-    for (int i = 0; status == TT_OK && i < classes->n; i++) place[i] = place_of(classes->name[i], names, n);
-    for (int64_t i = 0; status == TT_OK && i < s->x.count; i++)
-        s->condition[i] = classes->label[i] < 0 ? -1 : place[classes->label[i]];
+    int64_t padded = (s->x.count + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
+    int32_t *place = NULL;
+    TT_TRY(tt_alloc(padded, sizeof *s->condition, "classes of rows", &s->condition));
+    TT_TRY(tt_alloc(classes->n, sizeof *place, "classes", &place));
+    tt_classes_place(classes, names, n, place);
+    for (int64_t i = 0; i < padded; i++)
+        s->condition[i] = i >= s->x.count || classes->label[i] < 0 ? -1 : place[classes->label[i]];
     free(place);
     s->classes = n;
-    return status;
+    return TT_OK;
 }
 
 tt_status tt_samples_condition(tt_samples *s, const tt_classes *classes, char *const *names, int n)

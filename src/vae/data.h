@@ -20,7 +20,8 @@ typedef struct tt_samples {
     unsigned char *held;     /**< [x.count] owned, 1 for rows held out, likewise */
     int64_t n_train, n_held; /**< over all ranks */
     int classes;             /**< that a model is conditioned on; 0: it is not */
-    int32_t *condition; /**< [x.count] owned: class of each row, -1 where unknown; NULL without classes */
+    int32_t *condition; /**< [x.count] owned: class of each row, -1 where unknown and up to a whole block;
+                             NULL without classes */
 } tt_samples;
 
 /** Read "FILE.h5:/x" with what stands beside it; all valid rows train. Rows that take more than `memory`
@@ -37,6 +38,10 @@ tt_status tt_samples_block(const tt_samples *samples, int64_t begin, float *room
 /** Mean and deviation of the rows that `use` marks, n over all ranks; as tt_matrix_moments(). Collective. */
 tt_status tt_samples_moments(const tt_samples *samples, unsigned char *use, int64_t n, double *mean,
                              double *deviation);
+
+/** Codes of classes by their places among `names` [n], -1 where a name is not among them: into place
+ * [classes->n]. */
+void tt_classes_place(const tt_classes *classes, char *const *names, int n, int32_t *place);
 
 /** Give each row the class that `classes` says, by its place among `names` [n]; -1 if it has none or one that
  * is not among them. Collective. @return TT_OK, TT_ERR_INPUT (another number of rows), TT_ERR_MEMORY */

@@ -13,9 +13,11 @@ typedef struct reconstruction {
     tt_matrix_file file;
     const int64_t *list; /* [n] rows asked for, NULL: all */
     int64_t n;
+    int32_t *condition; /* of the list's rows, or of this rank's rows; NULL without classes */
     tt_vae_work work;
     float *x, *scaled, *y; /* [TT_BLOCK_ROWS, cols] */
     int64_t row[TT_BLOCK_ROWS];
+    int32_t class[TT_BLOCK_ROWS];
     double error[TT_BLOCK_ROWS];
     unsigned char valid[TT_BLOCK_ROWS];
 } reconstruction;
@@ -25,6 +27,7 @@ static void free_reconstruction(reconstruction *r)
     tt_vae_work_free(&r->work);
     tt_model_free(&r->model);
     tt_matrix_file_close(&r->file);
+    free(r->condition);
     free(r->x);
     free(r->scaled);
     free(r->y);
@@ -45,6 +48,41 @@ static tt_status check_rows(const reconstruction *r)
                         (long long)r->list[i]);
     }
     return tt_agree(x->comm, s);
+}
+
+/* Classes of the rows of a list, which their owners know and all get to know. Collective. */
+static tt_status share_classes(reconstruction *r, const tt_classes *classes, const int32_t *place)
+{
+    const tt_matrix *x = &r->file.x;
+    int n;
+    TT_TRY(tt_int(r->n, "rows listed", &n));
+    for (int64_t i = 0; i < r->n; i++) {
+        int64_t local = r->list[i] - x->first;
+        bool mine = local >= 0 && local < x->count;
+        r->condition[i] = mine && classes->label[local] >= 0 ? place[classes->label[local]] : -1;
+    }
+    MPI_Allreduce(MPI_IN_PLACE, r->condition, n, MPI_INT32_T, MPI_MAX, x->comm->mpi);
+    return TT_OK;
+}
+
+/* Collective. */
+static tt_status take_classes(reconstruction *r, const tt_classes *classes)
+{
+    const tt_matrix *x = &r->file.x;
+    int32_t *place = NULL;
+    if (classes->rows != x->rows)
+        return tt_fail(TT_ERR_INPUT,
+                       "there are %lld labels, but %s has %lld rows: they must be of the same rows",
+                       (long long)classes->rows, x->name, (long long)x->rows);
+    tt_status s = tt_alloc(classes->n, sizeof *place, "classes", &place);
+    if (s == TT_OK) s = tt_alloc(r->list ? r->n : x->count, sizeof *r->condition, "classes", &r->condition);
+    s = tt_agree(x->comm, s);
+    if (s == TT_OK) tt_classes_place(classes, r->model.name, r->model.classes, place);
+    for (int64_t i = 0; s == TT_OK && !r->list && i < x->count; i++)
+        r->condition[i] = classes->label[i] >= 0 ? place[classes->label[i]] : -1;
+    if (s == TT_OK && r->list) s = share_classes(r, classes, place);
+    free(place);
+    return s;
 }
 
 static tt_status prepare(reconstruction *r)
@@ -94,6 +132,7 @@ static tt_status read_rows(reconstruction *r, int64_t at, int64_t n)
     for (int64_t i = 0; i < n; i++) {
         r->row[i] = r->list ? r->list[at + i] : at + i;
         r->valid[i] = r->list ? 1 : x->valid[at + i - x->first];
+        if (r->condition) r->class[i] = r->condition[r->list ? at + i : at + i - x->first];
     }
     for (int64_t i = 0, run; i < n; i += run) {
         for (run = 1; i + run < n && r->row[i + run] == r->row[i] + run;) run++;
@@ -127,6 +166,7 @@ static tt_status reconstruct_block(reconstruction *r, int64_t n)
     memset(r->y, 0, (size_t)(TT_BLOCK_ROWS * cols) * sizeof *r->y);
     for (int64_t i = 0; i < n; i++)
         if (r->valid[i]) tt_scaling_row(&m->scaling, shift, r->x + i * cols, r->scaled + i * cols);
+    r->work.condition = r->condition ? r->class : NULL;
     TT_TRY(tt_vae_evaluate(&m->vae, n, r->scaled, &r->work, &loss));
     const float *y = r->work.reconstruction;
     for (int64_t i = 0; i < n; i++) {
@@ -167,11 +207,13 @@ static tt_status write_rows(reconstruction *r, tt_store *store)
 }
 
 tt_status tt_reconstruct(const tt_comm *comm, const tt_provenance *provenance, const char *model,
-                         const char *input, const int64_t *rows, int64_t n_rows, const char *output)
+                         const char *input, const int64_t *rows, int64_t n_rows, const tt_classes *classes,
+                         const char *output)
 {
     reconstruction r = {.comm = comm, .list = rows};
     tt_store *store;
     tt_status s = open_inputs(&r, model, input, n_rows);
+    if (s == TT_OK && classes && r.model.classes > 0) s = take_classes(&r, classes);
     if (s == TT_OK) s = create(&r, provenance, output, &store);
     if (s == TT_OK) s = tt_store_publish(store, NULL, write_rows(&r, store));
     if (s == TT_OK) tt_info("reconstruct: %lld rows of %s", (long long)r.n, r.file.x.name);

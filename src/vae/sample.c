@@ -16,7 +16,8 @@ typedef struct sampling {
     int64_t name_bytes; /* longest name of a class, 0 without any */
     uint64_t seed;
     tt_vae_work work;
-    float *x;    /* [TT_BLOCK_ROWS, ...] */
+    float *x; /* [TT_BLOCK_ROWS, ...] */
+    int32_t class[TT_BLOCK_ROWS];
     char *names; /* [TT_BLOCK_ROWS, name_bytes] */
 } sampling;
 
@@ -35,6 +36,8 @@ static tt_status choose_classes(sampling *s, const char *file, const char *genre
     s->classes = m->classes > 0 ? m->classes : 1;
     for (int i = 0; i < m->classes; i++)
         if ((int64_t)strlen(m->name[i]) > s->name_bytes) s->name_bytes = (int64_t)strlen(m->name[i]);
+    if (m->vae.shape.kind == TT_VAE_AUTOENCODER)
+        return tt_fail(TT_ERR_INPUT, "%s is a plain autoencoder: it has no prior to draw from", file);
     if (!genre) return TT_OK;
     if (m->classes == 0)
         return tt_fail(TT_ERR_INPUT, "%s was trained without a condition: it knows no genre \"%s\"", file,
@@ -69,23 +72,33 @@ static tt_status create(const sampling *s, const tt_provenance *provenance, cons
     return tt_store_create(s->comm, output, provenance, columns, s->name_bytes > 0 ? 3 : 2, out);
 }
 
+/* One draw from the prior. */
+static void draw(const sampling *s, int64_t row, float *z)
+{
+    const tt_vae *vae = &s->model.vae;
+    tt_random_normals((tt_stream){s->seed, TT_FOR_SAMPLE, 0}, (uint64_t)row, vae->latent, z);
+    if (vae->prior.components == 0) return;
+    double uniform = tt_random_uniform((tt_stream){s->seed, TT_FOR_SAMPLE, 1}, (uint64_t)row, 0);
+    tt_mixture_draw(&vae->prior, s->model.params, uniform, z);
+}
+
 /* Draw and decode rows [begin, begin + n), classes after each other. */
 static tt_status draw_block(sampling *s, int64_t begin, int64_t n)
 {
-    const tt_vae *vae = &s->model.vae;
-    tt_stream stream = {s->seed, TT_FOR_SAMPLE, 0};
-    float *z = s->work.z;
-    memset(z, 0, (size_t)(TT_BLOCK_ROWS * vae->latent) * sizeof *z);
+    int64_t cols = s->model.vae.input, latent = s->model.vae.latent;
+    memset(s->work.z, 0, (size_t)(TT_BLOCK_ROWS * latent) * sizeof *s->work.z);
     memset(s->names, 0, (size_t)(TT_BLOCK_ROWS * s->name_bytes));
     for (int64_t i = 0; i < n; i++) {
-        int64_t class = s->first + (begin + i) / s->n;
-        tt_random_normals(stream, (uint64_t)((begin + i) % s->n), vae->latent, z + i * vae->latent);
+        s->class[i] = s->first + (int32_t)((begin + i) / s->n);
+        draw(s, (begin + i) % s->n, s->work.z + i * latent);
         if (s->name_bytes > 0)
-            memcpy(s->names + i * s->name_bytes, s->model.name[class], strlen(s->model.name[class]));
+            memcpy(s->names + i * s->name_bytes, s->model.name[s->class[i]],
+                   strlen(s->model.name[s->class[i]]));
     }
+    s->work.condition = s->name_bytes > 0 ? s->class : NULL;
     TT_TRY(tt_vae_decode(&s->work));
     for (int64_t i = 0; i < n; i++)
-        tt_scaling_undo(&s->model.scaling, s->work.reconstruction + i * vae->input, s->x + i * vae->input);
+        tt_scaling_undo(&s->model.scaling, s->work.reconstruction + i * cols, s->x + i * cols);
     return TT_OK;
 }
 

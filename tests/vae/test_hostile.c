@@ -119,24 +119,15 @@ static void test_other_width(void **state)
     assert_ok(tt_train(&world, &model, &settings, &origin, input, NULL, path));
     assert_int_equal(tt_encode(&world, &origin, path, other, NULL, beside(input, "l")), TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "has 3 columns"));
-    assert_int_equal(tt_reconstruct(&world, &origin, path, other, NULL, 0, beside(input, "r")), TT_ERR_INPUT);
+    assert_int_equal(tt_reconstruct(&world, &origin, path, other, NULL, 0, NULL, beside(input, "r")),
+                     TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "has 3 columns"));
 }
 
-static void test_labels(void **state)
-{
-    (void)state;
-    int32_t label[40] = {0};
-    char *name[] = {(char *)"rock"};
-    const char *input = make_matrix("labels.h5", 40, COLS, NULL);
-    tt_classes classes = {.rows = 41, .label = label, .n = 1, .name = name};
-    refuses(input, &classes, "there are 41 labels");
-    classes = (tt_classes){.rows = 40, .label = label, .n = 0};
-    refuses(input, &classes, "no row of");
-}
-
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_not_finite),  cmocka_unit_test(test_no_rows), cmocka_unit_test(test_odd_data),
-    cmocka_unit_test(test_other_width), cmocka_unit_test(test_labels),
+    cmocka_unit_test(test_not_finite),
+    cmocka_unit_test(test_no_rows),
+    cmocka_unit_test(test_odd_data),
+    cmocka_unit_test(test_other_width),
 };
 TT_TEST_MAIN(cases)

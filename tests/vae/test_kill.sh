@@ -18,7 +18,7 @@ train() { # ranks output settings...: a training of about two seconds
     local ranks=$1 output=$2
     shift 2
     exec mpirun -q -n "$ranks" "$TT_BUILD/tutti" train --input "$PWD/rows.h5:/x" --output "$PWD/$output" \
-        --set train.epochs=120 --set train.batch_size=64 --set model.hidden_dims=[24] --set model.latent_dim=4 \
+        --set train.epochs=80 --set train.batch_size=64 --set model.hidden_dims=[24] --set model.latent_dim=4 \
         --set train.checkpoint_seconds=0.05 --set train.patience=100 --set train.optimizer=adamw \
         --set train.weight_decay=0.01 --set train.schedule=cosine --set train.clip_norm=50 "$@"
 }

@@ -37,7 +37,8 @@ static void *read_all(const char *path, const char *name, tt_type type, int64_t 
 
 static void reconstruct_all(const tt_comm *comm, const char *input, void *context)
 {
-    assert_ok(tt_reconstruct(comm, &origin, beside(input, "model"), input, NULL, 0, beside(input, context)));
+    assert_ok(
+        tt_reconstruct(comm, &origin, beside(input, "model"), input, NULL, 0, NULL, beside(input, context)));
 }
 
 /* Every row beside its original, in its units, with the error that the two have. */
@@ -82,17 +83,17 @@ static void test_reconstruct(void **state)
     alone(reconstruct_all, input, (void *)"one");
     check_rows(beside(input, "all"), beside(input, "model"), NULL, ROWS);
     assert_same(beside(input, "all"), beside(input, "one"), names, 5);
-    assert_ok(tt_reconstruct(&world, &origin, model, input, list, 6, beside(input, "some")));
+    assert_ok(tt_reconstruct(&world, &origin, model, input, list, 6, NULL, beside(input, "some")));
     check_rows(beside(input, "some"), beside(input, "model"), list, 6);
     assert_int_equal(
-        tt_reconstruct(&world, &origin, model, input, (int64_t[]){3, ROWS}, 2, beside(input, "no")),
+        tt_reconstruct(&world, &origin, model, input, (int64_t[]){3, ROWS}, 2, NULL, beside(input, "no")),
         TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "there is no row 600"));
     assert_int_equal(
-        tt_reconstruct(&world, &origin, model, input, (int64_t[]){3, 10}, 2, beside(input, "no")),
+        tt_reconstruct(&world, &origin, model, input, (int64_t[]){3, 10}, 2, NULL, beside(input, "no")),
         TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "row 10 is not valid"));
-    assert_int_equal(tt_reconstruct(&world, &origin, model, model, NULL, 0, beside(input, "no")),
+    assert_int_equal(tt_reconstruct(&world, &origin, model, model, NULL, 0, NULL, beside(input, "no")),
                      TT_ERR_INPUT);
 }
 
@@ -123,8 +124,8 @@ static void test_sample(void **state)
     assert_near(sum, 0, 5 / sqrt(n));
     assert_near(square, 1, 5 * sqrt(2 / n));
     for (int i = 0; i < ROWS; i++) {
-        assert_near(x[i * COLS + 2], 0.1, 1); /* constant, of scale 1 */
-        assert_near(x[i * COLS + 4], 1e6, 1e5);  /* 1e6 +- 1e4 */
+        assert_near(x[i * COLS + 2], 0.1, 1);   /* constant, of scale 1 */
+        assert_near(x[i * COLS + 4], 1e6, 1e5); /* 1e6 +- 1e4 */
     }
     free(z);
     free(x);
@@ -150,7 +151,7 @@ static void test_shapes(void **state)
     tt_status s = world.rank == 0 ? tt_store_write(store, "/x", 0, N, x) : TT_OK;
     assert_ok(tt_store_publish(store, NULL, s));
     const char *model = train_once(path);
-    assert_ok(tt_reconstruct(&world, &origin, model, path, NULL, 0, beside(path, "rec")));
+    assert_ok(tt_reconstruct(&world, &origin, model, path, NULL, 0, NULL, beside(path, "rec")));
     assert_ok(tt_sample(&world, &origin, model, 5, NULL, beside(path, "drawn")));
     tt_column c;
     bool found;
