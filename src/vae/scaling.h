@@ -8,6 +8,7 @@
 typedef struct tt_scaling {
     int64_t cols;
     double *mean, *scale, *limit; /**< [cols] each, one block, owned through mean */
+    double *centre;               /**< [cols] likewise, not stored: mean of the training rows as scaled */
 } tt_scaling;
 
 tt_status tt_scaling_new(int64_t cols, tt_scaling *out);
@@ -15,9 +16,10 @@ void tt_scaling_free(tt_scaling *scaling);
 
 /** Fit to the rows that train: mean and standard deviation, 1 where a column is constant, clipped at ten
  * deviations so that no outlier steers the training alone. Columns that are scaled already (a fused matrix,
- * whose columns carry weights on purpose) keep mean 0 and scale 1, and get the limit alone. Images have one mean and
- * one deviation for all their columns, so that neighbours stay comparable. Collective. */
-tt_status tt_scaling_fit(const tt_samples *samples, bool images, tt_scaling *scaling);
+ * whose columns carry weights on purpose) keep mean 0 and scale 1, and get the limit alone. With `unit` all
+ * columns go from their least value to their largest, as 0 to 1. Images have one mean, deviation and range
+ * for all their columns, so that neighbours stay comparable. Collective. */
+tt_status tt_scaling_fit(const tt_samples *samples, bool images, bool unit, tt_scaling *scaling);
 
 /** Scale a row [cols] of a matrix with these shifts into out [cols]. Not collective. */
 void tt_scaling_row(const tt_scaling *scaling, const double *shift, const float *row, float *out);
