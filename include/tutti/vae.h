@@ -38,7 +38,7 @@ typedef struct tt_train_params {
     double weight_decay;       /**< decoupled for adamw, added to the gradient for the others */
     double momentum;           /**< of sgd */
     double clip_norm;          /**< longest gradient of a mean loss, 0: any */
-    char *precision;           /**< f32 */
+    char *precision;           /**< f32, or bf16: products of bfloat16, sums of f32 */
     double
         memory; /**< MB of rows that all ranks hold together, the others stay in the file; 0: all are held */
     bool reproducible; /**< the same bits on any number of ranks */

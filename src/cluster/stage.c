@@ -176,18 +176,21 @@ static tt_status write_tracks(const stage *st)
     return tt_agree(st->comm, s);
 }
 
-/* Whether an earlier attempt has written all columns of a task. Collective. */
+/* Whether an earlier attempt has written all columns of a task; one without any rows is made anew, which may
+ * tell why it cannot be. Collective. */
 static tt_status is_made(const stage *st, const task *t, bool *made)
 {
     tt_status s = TT_OK;
     bool all = true;
+    int64_t rows = 0;
     for (int c = 0; s == TT_OK && all && c < t->n_columns; c++) {
         const tt_column *column = &t->column[c];
         int size = st->comm->size;
         tt_range mine = tt_partition(column->dims[0], TT_BLOCK_ROWS, size, st->comm->rank);
         s = tt_store_rows_done(st->store, column->name, mine.begin, mine.end - mine.begin, &all);
+        rows += column->dims[0];
     }
-    *made = tt_sum_i64(st->comm, !all) == 0;
+    *made = tt_sum_i64(st->comm, !all || rows == 0) == 0;
     return tt_agree(st->comm, s);
 }
 

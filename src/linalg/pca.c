@@ -6,7 +6,6 @@
 #include "tutti/sum.h"
 
 #include <cblas.h>
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,38 +255,53 @@ tt_status tt_pca_fit(const tt_matrix *x, int64_t components, tt_pca *out)
     return s;
 }
 
-/* Scores [n, components] of a block to float32. */
-static tt_status narrow(const tt_matrix *x, int64_t first, int64_t n, int64_t components, const double *from,
-                        float *to)
+/* The same block in float32: scores are, and what a column gives to them is off by its own rounding alone. */
+static void centre_narrow(const tt_matrix *x, const double *mean, int64_t first, float *block)
 {
-    for (int64_t i = 0; i < n * components; i++) {
-        if (!(fabs(from[i]) <= (double)FLT_MAX))
-            return tt_fail(TT_ERR_INPUT, "%s row %lld: a score of %g is beyond float32; scale the columns",
-                           x->name, (long long)(x->first + first + i / components), from[i]);
-        to[i] = (float)from[i];
+    for (int64_t r = 0; r < TT_BLOCK_ROWS; r++) {
+        float *to = block + r * x->cols;
+        const float *row = x->data + (first + r) * x->cols;
+        if (first + r < x->count && x->valid[first + r])
+            for (int64_t j = 0; j < x->cols; j++) to[j] = (float)((double)row[j] + (x->shift[j] - mean[j]));
+        else
+            memset(to, 0, (size_t)x->cols * sizeof *to);
     }
+}
+
+/* Scores [n, components] of the block at local row `first`, unless they are beyond float32. */
+static tt_status take_scores(const tt_matrix *x, int64_t first, int64_t n, int64_t components,
+                             const float *from, float *to)
+{
+    for (int64_t i = 0; i < n * components; i++)
+        if (!isfinite(from[i]))
+            return tt_fail(TT_ERR_INPUT, "%s row %lld: a score is beyond float32; scale the columns", x->name,
+                           (long long)(x->first + first + i / components));
+    memcpy(to, from, (size_t)(n * components) * sizeof *to);
     return TT_OK;
 }
 
 tt_status tt_pca_transform(const tt_pca *pca, const tt_matrix *x, float *scores)
 {
     int d, c;
-    double *block = NULL, *out = NULL;
+    float *block = NULL, *axes = NULL, *out = NULL;
     if (x->cols != pca->cols)
         return tt_fail(TT_ERR_INPUT, "%s has %lld columns; these principal components have %lld", x->name,
                        (long long)x->cols, (long long)pca->cols);
     TT_TRY(tt_int(pca->cols, "columns", &d));
     TT_TRY(tt_int(pca->components, "components", &c));
     tt_status s = tt_alloc(TT_BLOCK_ROWS * pca->cols, sizeof *block, "a block of rows", &block);
+    if (s == TT_OK) s = tt_alloc(pca->components * pca->cols, sizeof *axes, "principal axes", &axes);
     if (s == TT_OK) s = tt_alloc(TT_BLOCK_ROWS * pca->components, sizeof *out, "a block of scores", &out);
+    for (int64_t i = 0; s == TT_OK && i < pca->components * pca->cols; i++) axes[i] = (float)pca->axes[i];
     for (int64_t first = 0; s == TT_OK && first < x->count; first += TT_BLOCK_ROWS) {
         int64_t n = x->count - first < TT_BLOCK_ROWS ? x->count - first : TT_BLOCK_ROWS;
-        centre_block(x, pca->mean, first, block);
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, TT_BLOCK_ROWS, c, d, 1.0, block, d, pca->axes, d,
-                    0.0, out, c);
-        s = narrow(x, first, n, c, out, scores + first * c);
+        centre_narrow(x, pca->mean, first, block);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, TT_BLOCK_ROWS, c, d, 1.0F, block, d, axes, d,
+                    0.0F, out, c);
+        s = take_scores(x, first, n, pca->components, out, scores + first * c);
     }
     free(out);
+    free(axes);
     free(block);
     return s;
 }

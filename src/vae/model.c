@@ -156,7 +156,8 @@ static tt_status floats(int64_t rows, int64_t width, float **out)
 static tt_status fill_branch(const tt_vae *vae, int i, bool train, tt_vae_work *w)
 {
     const tt_branch *b = &vae->branch[i];
-    tt_batch_shape shape = {.lanes = w->lanes, .rows = w->lane_rows};
+    tt_batch_shape shape = {
+        .lanes = w->lanes, .rows = w->lane_rows, .precision = train ? vae->precision : TT_PRECISION_F32};
     int64_t extra = encoder_one_hot(&vae->shape);
     TT_TRY(tt_run_new(&b->encoder, &shape, train, &w->encoder[i]));
     TT_TRY(tt_run_new(&b->decoder, &shape, train, &w->decoder[i]));

@@ -60,7 +60,8 @@ typedef struct tt_vae {
     tt_params params;
     int n_branches;
     tt_branch branch[TT_BRANCHES];
-    tt_mixture prior; /**< 0 components: N(0, 1) */
+    tt_mixture prior;       /**< 0 components: N(0, 1) */
+    tt_precision precision; /**< of work that trains; all other is float. tt_vae_new() leaves it float */
 } tt_vae;
 
 /** What passes over rows take, which come in at most `lanes` lanes of `lane_rows`. */

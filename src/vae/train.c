@@ -39,9 +39,23 @@ static tt_status prepare_data(tt_training *t, const tt_model_params *model, cons
     return tt_feed_new(&t->samples, &t->scaling, t->provenance->seed, t->settings, &t->feed);
 }
 
+/* What all ranks' processors can do, since their sums must be of one kind. Collective. */
+static tt_precision choose_precision(const tt_training *t)
+{
+    if (strcmp(t->settings->precision, "bf16") != 0) return TT_PRECISION_F32;
+    int64_t unable = tt_precision_possible(TT_PRECISION_BF16) != TT_PRECISION_BF16;
+    if (tt_max_i64(t->comm, unable) == 0) return TT_PRECISION_BF16;
+    if (t->comm->rank == 0)
+        tt_warn(
+            "train.precision is bf16, which a processor here does not have (it takes AVX512_BF16): training "
+            "in f32");
+    return TT_PRECISION_F32;
+}
+
 static tt_status build_local(tt_training *t, const tt_vae_shape *shape)
 {
     TT_TRY(tt_vae_new(shape, &t->vae));
+    t->vae.precision = t->precision;
     const tt_params *p = &t->vae.params;
     int64_t lanes = tt_vae_lanes(&t->vae, t->feed.n_lanes > 0 ? t->feed.n_lanes : 1);
     TT_TRY(tt_vae_work_new(&t->vae, lanes, t->feed.lane_rows, true, &t->work));
@@ -253,6 +267,7 @@ tt_status tt_training_new(const tt_comm *comm, const tt_model_params *model, con
     tt_phase(&out->phases, "read");
     TT_TRY(prepare_data(out, model, input));
     TT_TRY(tt_model_shape(&out->samples, model, input, &shape));
+    out->precision = choose_precision(out);
     TT_TRY(tt_agree(comm, build_local(out, &shape)));
     TT_TRY(tt_checkpoint_read(out, &resumed));
     if (!resumed) begin(out);

@@ -44,6 +44,7 @@ typedef struct tt_training {
     const tt_provenance *provenance;
     const tt_classes *classes; /**< of the rows, NULL unless the model is conditioned */
     const char *output;
+    tt_precision precision; /**< what was asked for, if all ranks can */
     tt_samples samples;
     tt_scaling scaling;
     tt_feed feed;
