@@ -1,4 +1,4 @@
-/* One matrix from features: z-scored columns, and principal components. */
+/* One matrix from features: scaled columns, and principal components. */
 #ifndef TUTTI_FUSE_H
 #define TUTTI_FUSE_H
 
@@ -22,9 +22,10 @@ typedef struct tt_fuse_inputs {
 /** `tutti fuse`: hybrid.h5, a row per clip of features.h5, audio columns and then lyrics columns.
  *
  * Means and deviations are those of the valid rows of training tracks (manifest: split empty or "train...";
- * all valid rows if there are none); of lyrics, of the training rows that have some. Every column is
- * z-scored; then those of lyrics are multiplied by lyrics_weight sqrt(A / L), with A and L the columns of
- * each that vary, so that at weight 1 both halves carry the same variance, however many columns each has.
+ * all valid rows if there are none); of lyrics, of the training rows that have some. Columns of audio are
+ * z-scored. Those of lyrics are centred and weighted by their own deviations (an embedding's leading
+ * dimensions hold the language, which z-scores drown in the many last ones) and carry lyrics_weight^2 A
+ * together, with A the columns of audio that vary: at weight 1 both halves have the same variance.
  * Rows without lyrics get the mean, which is 0: they lie between the others and form no cluster of their own.
  *
  * Writes /x [clips, D] (0 in rows that are not valid), /mean and /scale [D] (x = (value - mean) / scale;

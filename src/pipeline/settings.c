@@ -84,6 +84,7 @@ const setting settings[] = {
     REAL("train.weight_decay", train.weight_decay, "0", 0, 1e3),
     REAL("train.momentum", train.momentum, "0.9", 0, 0.999999),
     REAL("train.clip_norm", train.clip_norm, "0", 0, 1e30),
+    CHOICE("train.scaling", train.scaling, "within", "within columns"),
     CHOICE("train.precision", train.precision, "f32", "f32 bf16"),
     REAL("train.memory", train.memory, "0", 0, 1e9),
     {"train.reproducible", SETTING_BOOL, AT(train.reproducible), "true", 0, 0, NULL, 0},

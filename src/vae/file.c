@@ -54,12 +54,14 @@ static int64_t longest_name(const tt_classes *classes)
 static tt_status lay_out(const tt_training *t, int64_t config_bytes, layout *l)
 {
     const tt_params *p = &t->vae.params;
-    TT_TRY(tt_alloc(BLOCKS * p->n + INPUTS + UNITS + 4, sizeof *l->column, "columns of a model", &l->column));
+    TT_TRY(tt_alloc(BLOCKS * p->n + INPUTS + UNITS + 4 + TT_WITHIN_PARTS, sizeof *l->column,
+                    "columns of a model", &l->column));
     TT_TRY(tt_alloc(BLOCKS * p->n, sizeof *l->name, "columns of a model", &l->name));
     add_plain(l, "/config", TT_TEXT, 1, config_bytes);
     add_plain(l, "/optimizer/step", TT_I64, 1, 0);
     for (int i = 0; i < INPUTS; i++) add_plain(l, input_path[i], TT_F64, t->vae.input, 0);
     for (int i = 0; i < UNITS; i++) add_plain(l, unit_path[i], i < 2 ? TT_F64 : TT_U8, t->vae.latent, 0);
+    l->n += tt_within_columns(&t->scaling.within, l->column + l->n);
     if (t->samples.n_dims > 1) add_plain(l, shape_path, TT_I64, t->samples.n_dims - 1, 0);
     if (t->classes) add_plain(l, class_path, TT_TEXT, t->classes->n, longest_name(t->classes));
     for (int i = 0; i < BLOCKS * p->n; i++) {
@@ -169,6 +171,7 @@ static tt_status write_once(const tt_training *t, tt_store *store)
     for (int i = 0; s == TT_OK && i < INPUTS; i++)
         s = tt_store_write(store, input_path[i], 0, t->vae.input, input[i]);
     if (s == TT_OK) s = write_units(t, store);
+    if (s == TT_OK) s = tt_within_write(&t->scaling.within, store);
     if (s == TT_OK && t->samples.n_dims > 1)
         s = tt_store_write(store, shape_path, 0, t->samples.n_dims - 1, t->samples.dims + 1);
     return s == TT_OK && t->classes ? write_classes(t, store) : s;
@@ -300,6 +303,7 @@ static tt_status read_model(const tt_comm *comm, tt_store *store, tt_model *m)
     s = tt_scaling_new(vae->input, &m->scaling);
     if (s == TT_OK) s = tt_params_block(&vae->params, "parameters", &m->params);
     TT_TRY(tt_agree(comm, s));
+    TT_TRY(tt_within_read(comm, store, vae->input, &m->scaling.within));
     TT_TRY(tt_agree(comm, comm->rank == 0 ? read_values(store, vae, &m->scaling, m->params) : TT_OK));
     TT_TRY(tt_broadcast(comm, m->scaling.mean, INPUTS * vae->input * (int64_t)sizeof(double), 0));
     return tt_broadcast(comm, m->params, vae->params.size * (int64_t)sizeof(float), 0);

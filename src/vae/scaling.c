@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const double limit_deviations = 10.0;
 /* A deviation this small beside the mean is what rounding leaves of a constant float32 column. */
@@ -23,6 +24,7 @@ tt_status tt_scaling_new(int64_t cols, tt_scaling *out)
 void tt_scaling_free(tt_scaling *scaling)
 {
     free(scaling->mean);
+    tt_within_free(&scaling->within);
     *scaling = (tt_scaling){0};
 }
 
@@ -110,13 +112,14 @@ tt_status tt_scaling_fit(const tt_samples *samples, bool images, bool unit, tt_s
     double *deviation = scaling->scale;
     TT_TRY(tt_samples_moments(samples, samples->train, samples->n_train, scaling->mean, deviation));
     if (unit) return fit_unit(samples, images, scaling);
+    memcpy(scaling->centre, scaling->mean, (size_t)x->cols * sizeof(double));
     if (images) merge_columns(x->cols, scaling->mean, deviation);
     for (int64_t j = 0; j < x->cols; j++) {
         bool constant = deviation[j] <= constant_below * fabs(scaling->mean[j] - x->shift[j]);
         double d = constant ? 1.0 : deviation[j];
         scaling->limit[j] = scaled ? limit_deviations * d : limit_deviations;
         scaling->scale[j] = scaled ? 1.0 : d;
-        scaling->centre[j] = scaled ? scaling->mean[j] : 0;
+        if (!scaled) scaling->centre[j] = (scaling->centre[j] - scaling->mean[j]) / d;
         if (scaled) scaling->mean[j] = 0;
     }
     return TT_OK;
@@ -135,7 +138,28 @@ TT_KERNEL static void scale_row(int64_t n, const float *restrict row, const doub
 
 void tt_scaling_row(const tt_scaling *scaling, const double *shift, const float *row, float *out)
 {
+    if (scaling->applied) {
+        memcpy(out, row, (size_t)scaling->cols * sizeof *out);
+        return;
+    }
     scale_row(scaling->cols, row, shift, scaling->mean, scaling->scale, scaling->limit, out);
+    if (scaling->within.n > 0) tt_within_apply(&scaling->within, shift, row, out);
+}
+
+tt_status tt_scaling_settle(tt_scaling *scaling, tt_samples *samples)
+{
+    const tt_matrix *x = &samples->x;
+    float *row;
+    if (!x->data) return TT_OK;
+    TT_TRY(tt_alloc(x->cols, sizeof *row, "a row", &row));
+    for (int64_t i = 0; i < x->count; i++) {
+        if (!x->valid[i]) continue;
+        tt_scaling_apply(scaling, x, i, row);
+        memcpy(x->data + i * x->cols, row, (size_t)x->cols * sizeof *row);
+    }
+    free(row);
+    scaling->applied = true;
+    return TT_OK;
 }
 
 void tt_scaling_apply(const tt_scaling *scaling, const tt_matrix *x, int64_t i, float *out)
@@ -147,4 +171,5 @@ void tt_scaling_undo(const tt_scaling *scaling, const float *row, float *out)
 {
     for (int64_t j = 0; j < scaling->cols; j++)
         out[j] = (float)(scaling->mean[j] + scaling->scale[j] * (double)row[j]);
+    if (scaling->within.n > 0) tt_within_undo(&scaling->within, row, out);
 }

@@ -36,6 +36,9 @@ static tt_status prepare_data(tt_training *t, const tt_model_params *model, cons
     TT_TRY(tt_agree(t->comm, tt_scaling_new(x->cols, &t->scaling)));
     TT_TRY(tt_scaling_fit(&t->samples, strcmp(model->kind, "conv") == 0,
                           strcmp(model->reconstruction, "bernoulli") == 0, &t->scaling));
+    if (strcmp(t->settings->scaling, "within") == 0)
+        TT_TRY(tt_within_fit(&t->samples, t->provenance->seed, &t->scaling.within));
+    TT_TRY(tt_agree(t->comm, tt_scaling_settle(&t->scaling, &t->samples)));
     return tt_feed_new(&t->samples, &t->scaling, t->provenance->seed, t->settings, &t->feed);
 }
 

@@ -39,6 +39,7 @@ static inline tt_train_params few_epochs(void)
                              .learning_rate = 1e-3,
                              .scale_learning_rate = "none",
                              .schedule = "constant",
+                             .scaling = "within",
                              .precision = "f32",
                              .reproducible = true,
                              .validation = 0.2,
