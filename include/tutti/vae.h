@@ -9,19 +9,26 @@ enum { TT_HIDDEN_MAX = 8 };
 
 /** Settings `model:`. */
 typedef struct tt_model_params {
-    char *kind; /**< fc */
+    char *kind;     /**< fc | autoencoder | two_branch */
+    char *prior;    /**< normal | mixture */
+    int components; /**< of the mixture */
     int latent_dim;
     int n_hidden;
     int hidden_dims[TT_HIDDEN_MAX]; /**< of the encoder, input side first; the decoder mirrors them */
     int n_channels;
-    int channels[TT_HIDDEN_MAX];    /**< conv: of the encoder's stages, each of which halves the image */
-    char *condition;                /**< none | genre: the class of a row is given to encoder and decoder */
+    int channels[TT_HIDDEN_MAX]; /**< conv: of the encoder's stages, each of which halves the image */
+    char *reconstruction;        /**< gaussian | learned | bernoulli */
+    char *condition;             /**< none | genre: the class of a row is given to encoder and decoder */
 } tt_model_params;
 
 /** Settings `train:`. */
 typedef struct tt_train_params {
     double beta;          /**< weight of the KL term */
+    char *kl_schedule;    /**< linear: beta rises once | cyclic: again and again */
     int kl_warmup_epochs; /**< epochs over which beta rises linearly from 0 */
+    int kl_cycles;        /**< of equal length, beta rising over the first half of each (Fu et al. 2019) */
+    double free_bits;     /**< nats of each latent dimension of a row that cost nothing */
+    int pretrain_epochs;  /**< of a plain autoencoder, before a mixture prior is fitted */
     int epochs, batch_size;
     char *optimizer; /**< adam | adamw | sgd */
     double learning_rate;

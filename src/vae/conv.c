@@ -63,9 +63,8 @@ tt_status tt_vae_conv_decoder(const tt_vae_shape *s, int64_t in, const char *par
     return TT_OK;
 }
 
-tt_status tt_training_images(const tt_training *t, const tt_model_params *model, tt_vae_shape *shape)
+tt_status tt_model_images(const tt_samples *s, const tt_model_params *model, tt_vae_shape *shape)
 {
-    const tt_samples *s = &t->samples;
     if (s->n_dims != 3)
         return tt_fail(TT_ERR_INPUT,
                        "%s has %d dimensions; model.kind conv needs images, [rows, height, width], such as "
@@ -83,7 +82,7 @@ tt_status tt_training_images(const tt_training *t, const tt_model_params *model,
             "%s: images of %lld x %lld cannot be halved by any of %d model.channels; one of them and sides "
             "of %d or more are needed, or model.kind fc",
             s->x.name, (long long)shape->height, (long long)shape->width, model->n_channels, SIDE_MIN);
-    if (shape->n_channels < model->n_channels && t->comm->rank == 0)
+    if (shape->n_channels < model->n_channels && s->x.comm->rank == 0)
         tt_info("train: images of %lld x %lld take the first %d of %d model.channels",
                 (long long)shape->height, (long long)shape->width, shape->n_channels, model->n_channels);
     return TT_OK;
