@@ -14,8 +14,8 @@ typedef struct tt_model_params {
     int n_hidden;
     int hidden_dims[TT_HIDDEN_MAX]; /**< of the encoder, input side first; the decoder mirrors them */
     int n_channels;
-    int channels[TT_HIDDEN_MAX];    /**< conv: of the encoder's stages, each of which halves the image */
-    char *condition;                /**< none | genre: the class of a row is given to encoder and decoder */
+    int channels[TT_HIDDEN_MAX]; /**< conv: of the encoder's stages, each of which halves the image */
+    char *condition;             /**< none | genre: the class of a row is given to encoder and decoder */
 } tt_model_params;
 
 /** Settings `train:`. */

@@ -9,8 +9,8 @@
 typedef struct tt_scaling {
     int64_t cols;
     double *mean, *scale, *limit; /**< [cols] each, one block, owned through mean */
-    tt_within within;             /**< tt_within_fit() fills it; n is 0 if it is not wanted or does not apply */
-    bool applied;                 /**< to the rows in memory already: they are taken as they are */
+    tt_within within; /**< tt_within_fit() fills it; n is 0 if it is not wanted or does not apply */
+    bool applied;     /**< to the rows in memory already: they are taken as they are */
 } tt_scaling;
 
 tt_status tt_scaling_new(int64_t cols, tt_scaling *out);
@@ -18,8 +18,8 @@ void tt_scaling_free(tt_scaling *scaling);
 
 /** Fit to the rows that train: mean and standard deviation, 1 where a column is constant, clipped at ten
  * deviations so that no outlier steers the training alone. Columns that are scaled already (a fused matrix,
- * whose columns carry weights on purpose) keep mean 0 and scale 1, and get the limit alone. Images have one mean and
- * one deviation for all their columns, so that neighbours stay comparable. Collective. */
+ * whose columns carry weights on purpose) keep mean 0 and scale 1, and get the limit alone. Images have one
+ * mean and one deviation for all their columns, so that neighbours stay comparable. Collective. */
 tt_status tt_scaling_fit(const tt_samples *samples, bool images, tt_scaling *scaling);
 
 /** Scale the samples' own rows once and for all, where they are in memory: sets `applied` then. Not
