@@ -60,8 +60,8 @@ static tt_status lay_out(const tt_training *t, int64_t config_bytes, layout *l)
     add_plain(l, "/config", TT_TEXT, 1, config_bytes);
     add_plain(l, "/optimizer/step", TT_I64, 1, 0);
     for (int i = 0; i < INPUTS; i++) add_plain(l, input_path[i], TT_F64, t->vae.input, 0);
-    for (int i = 0; i < UNITS; i++) add_plain(l, unit_path[i], i < 2 ? TT_F64 : TT_U8, t->vae.latent, 0);
     l->n += tt_within_columns(&t->scaling.within, l->column + l->n);
+    for (int i = 0; i < UNITS; i++) add_plain(l, unit_path[i], i < 2 ? TT_F64 : TT_U8, t->vae.latent, 0);
     if (t->samples.n_dims > 1) add_plain(l, shape_path, TT_I64, t->samples.n_dims - 1, 0);
     if (t->classes) add_plain(l, class_path, TT_TEXT, t->classes->n, longest_name(t->classes));
     for (int i = 0; i < BLOCKS * p->n; i++) {
@@ -170,8 +170,8 @@ static tt_status write_once(const tt_training *t, tt_store *store)
     const double *input[INPUTS] = {t->scaling.mean, t->scaling.scale, t->scaling.limit};
     for (int i = 0; s == TT_OK && i < INPUTS; i++)
         s = tt_store_write(store, input_path[i], 0, t->vae.input, input[i]);
-    if (s == TT_OK) s = write_units(t, store);
     if (s == TT_OK) s = tt_within_write(&t->scaling.within, store);
+    if (s == TT_OK) s = write_units(t, store);
     if (s == TT_OK && t->samples.n_dims > 1)
         s = tt_store_write(store, shape_path, 0, t->samples.n_dims - 1, t->samples.dims + 1);
     return s == TT_OK && t->classes ? write_classes(t, store) : s;

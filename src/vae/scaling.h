@@ -9,9 +9,9 @@
 typedef struct tt_scaling {
     int64_t cols;
     double *mean, *scale, *limit; /**< [cols] each, one block, owned through mean */
-    double *centre;               /**< [cols] likewise, not stored: mean of the training rows as scaled */
-    tt_within within;             /**< tt_within_fit() fills it; n is 0 if it is not wanted or does not apply */
-    bool applied;                 /**< to the rows in memory already: they are taken as they are */
+    tt_within within; /**< tt_within_fit() fills it; n is 0 if it is not wanted or does not apply */
+    bool applied;     /**< to the rows in memory already: they are taken as they are */
+    double *centre;   /**< [cols] in that block too, not stored: mean of the training rows as scaled */
 } tt_scaling;
 
 tt_status tt_scaling_new(int64_t cols, tt_scaling *out);

@@ -34,9 +34,9 @@ static tt_status prepare_data(tt_training *t, const tt_model_params *model, cons
     if (t->classes) TT_TRY(take_classes(t));
     tt_samples_split(&t->samples, t->provenance->seed, t->settings->validation);
     TT_TRY(tt_agree(t->comm, tt_scaling_new(x->cols, &t->scaling)));
-    TT_TRY(tt_scaling_fit(&t->samples, strcmp(model->kind, "conv") == 0,
-                          strcmp(model->reconstruction, "bernoulli") == 0, &t->scaling));
-    if (strcmp(t->settings->scaling, "within") == 0)
+    bool images = strcmp(model->kind, "conv") == 0, unit = strcmp(model->reconstruction, "bernoulli") == 0;
+    TT_TRY(tt_scaling_fit(&t->samples, images, unit, &t->scaling));
+    if (!unit && strcmp(t->settings->scaling, "within") == 0)
         TT_TRY(tt_within_fit(&t->samples, t->provenance->seed, &t->scaling.within));
     TT_TRY(tt_agree(t->comm, tt_scaling_settle(&t->scaling, &t->samples)));
     return tt_feed_new(&t->samples, &t->scaling, t->provenance->seed, t->settings, &t->feed);
@@ -269,8 +269,8 @@ tt_status tt_training_new(const tt_comm *comm, const tt_model_params *model, con
     tt_vae_shape shape;
     tt_phase(&out->phases, "read");
     TT_TRY(prepare_data(out, model, input));
-    TT_TRY(tt_model_shape(&out->samples, model, input, &shape));
     out->precision = choose_precision(out);
+    TT_TRY(tt_model_shape(&out->samples, model, input, &shape));
     TT_TRY(tt_agree(comm, build_local(out, &shape)));
     TT_TRY(tt_checkpoint_read(out, &resumed));
     if (!resumed) begin(out);
