@@ -60,7 +60,7 @@ static tt_status build_local(tt_training *t, const tt_vae_shape *shape)
     TT_TRY(tt_vae_new(shape, &t->vae));
     t->vae.precision = t->precision;
     const tt_params *p = &t->vae.params;
-    int64_t lanes = tt_vae_lanes(&t->vae, t->feed.n_lanes > 0 ? t->feed.n_lanes : 1);
+    int64_t lanes = tt_vae_lanes(&t->vae, t->feed.n_lanes > 0 ? t->feed.n_lanes : 1, t->feed.lane_rows);
     TT_TRY(tt_vae_work_new(&t->vae, lanes, t->feed.lane_rows, true, &t->work));
     TT_TRY(tt_alloc(lanes, sizeof *t->loss, "losses", &t->loss));
     TT_TRY(tt_params_block(p, "parameters", &t->params));
