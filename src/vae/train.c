@@ -37,7 +37,7 @@ static tt_status prepare_data(tt_training *t, const tt_model_params *model, cons
     bool images = strcmp(model->kind, "conv") == 0, unit = strcmp(model->reconstruction, "bernoulli") == 0;
     TT_TRY(tt_scaling_fit(&t->samples, images, unit, &t->scaling));
     if (!unit && strcmp(t->settings->scaling, "within") == 0)
-        TT_TRY(tt_within_fit(&t->samples, t->provenance->seed, &t->scaling.within));
+        TT_TRY(tt_scaling_fit_within(&t->samples, t->provenance->seed, &t->scaling));
     TT_TRY(tt_agree(t->comm, tt_scaling_settle(&t->scaling, &t->samples)));
     return tt_feed_new(&t->samples, &t->scaling, t->provenance->seed, t->settings, &t->feed);
 }
