@@ -85,10 +85,10 @@ typedef struct tt_tracks {
  * there is left out, with a warning that names it. A damaged shard gives what stands before the damage, with
  * a warning; hard links are what they link to, symbolic links and sparse members are left out with one.
  *
- * Labels and lyrics come out as UTF-8, other bytes as '?'; lyrics beyond 64 MB are cut there, with a warning.
- * Collective. @return TT_OK, TT_ERR_INPUT (no tracks; an id twice; a CSV that cannot be read, with its line;
- * a compressed shard), TT_ERR_IO, TT_ERR_CONFIG (format; a URL) or TT_ERR_MEMORY, the same on every rank.
- * Free with tt_tracks_free(). */
+ * Labels and lyrics come out as UTF-8, other bytes as '?'; a NUL in lyrics is a blank; lyrics beyond 64 MB
+ * are cut there, with a warning. Collective. @return TT_OK, TT_ERR_INPUT (no tracks; an id twice; a CSV that
+ * cannot be read, with its line; a compressed shard), TT_ERR_IO, TT_ERR_CONFIG (format; a URL) or
+ * TT_ERR_MEMORY, the same on every rank. Free with tt_tracks_free(). */
 tt_status tt_corpus_list(const tt_comm *comm, const tt_corpus_params *params, tt_tracks *out);
 
 void tt_tracks_free(tt_tracks *tracks);

@@ -1,4 +1,4 @@
-/* One matrix from features: z-scored columns, and principal components. */
+/* One matrix from features: scaled columns, and principal components. */
 #ifndef TUTTI_FUSE_H
 #define TUTTI_FUSE_H
 
@@ -22,9 +22,10 @@ typedef struct tt_fuse_inputs {
 /** `tutti fuse`: hybrid.h5, a row per clip of features.h5, audio columns and then lyrics columns.
  *
  * Means and deviations are those of the valid rows of training tracks (manifest: split empty or "train...";
- * all valid rows if there are none); of lyrics, of the training rows that have some. Every column is
- * z-scored; then those of lyrics are multiplied by lyrics_weight sqrt(A / L), with A and L the columns of
- * each that vary, so that at weight 1 both halves carry the same variance, however many columns each has.
+ * all valid rows if there are none); of lyrics, of the training rows that have some. Columns of audio are
+ * z-scored. Those of lyrics are centred and weighted by their own deviations (an embedding's leading
+ * dimensions hold the language, which z-scores drown in the many last ones) and carry lyrics_weight^2 A
+ * together, with A the columns of audio that vary: at weight 1 both halves have the same variance.
  * Rows without lyrics get the mean, which is 0: they lie between the others and form no cluster of their own.
  *
  * Writes /x [clips, D] (0 in rows that are not valid), /mean and /scale [D] (x = (value - mean) / scale;
@@ -43,9 +44,10 @@ typedef struct tt_pca {
     double total_variance;
 } tt_pca;
 
-/** PCA of the valid rows of x by block Gram sums and ScaLAPACK's symmetric eigensolver on a process grid. The
- * same bits on any rank count. Collective. @return TT_OK, TT_ERR_INPUT (fewer than 2 valid rows or than
- * `components` columns) */
+/** PCA of the valid rows of x by block Gram sums and ScaLAPACK's symmetric eigensolver: of the columns, or
+ * where there are fewer rows, of these. The same bits on any rank count. Memory on one rank is four square
+ * matrices of double of the smaller side, which may be 16384 at most. Collective. @return TT_OK, TT_ERR_INPUT
+ * (fewer than 2 valid rows or than `components` columns; too large) */
 tt_status tt_pca_fit(const tt_matrix *x, int64_t components, tt_pca *out);
 
 /** Scores [count, components] of this rank's rows (0 for rows that are not valid). Not collective.

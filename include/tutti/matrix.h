@@ -9,16 +9,20 @@
  *
  * Element (i, j) stands for the value shift[j] + data[i, j]. float32 input is kept as it is and has shift 0.
  * A column of wider input (float64, integers) whose mean is large beside its spread is stored about that
- * mean, since rounding to float32 would otherwise wipe out its structure. Distances do not feel the shift;
- * who needs the values themselves adds it. */
+ * mean, since rounding to float32 would otherwise wipe out its structure; the mean itself is rounded to a
+ * power of two about as large as the spread, so that values of few bits, such as whole numbers, are held
+ * exactly and ties between them stay ties. Distances do not feel the shift; who needs the values themselves
+ * adds it. */
 typedef struct tt_matrix {
     const tt_comm *comm; /**< not owned */
     int64_t rows;        /**< over all ranks */
     int64_t first;       /**< global row of data[0] */
     int64_t count;       /**< rows on this rank */
     int64_t cols;
-    float *data;          /**< [count, cols] owned; zeros follow up to a whole block of TT_BLOCK_ROWS rows */
-    double *shift;        /**< [cols] owned, the same on every rank; never NULL */
+    float *data;   /**< [count, cols] owned; zeros follow up to a whole block of TT_BLOCK_ROWS rows */
+    float *rest;   /**< [count, cols], likewise: what rounding took off, so that the value is shift + data
+                      + rest; owned; NULL unless tt_matrix_read_exact() found any */
+    double *shift; /**< [cols] owned, the same on every rank; never NULL */
     unsigned char *valid; /**< [count] owned: 0 for a row that holds no features (see /valid); never NULL;
                              zeros follow up to a whole block */
     int64_t n_valid;      /**< valid rows over all ranks */
@@ -47,6 +51,11 @@ typedef struct tt_matrix_file {
 tt_status tt_matrix_file_open(const tt_comm *comm, const char *spec, const char *default_dataset,
                               tt_matrix_file *out);
 void tt_matrix_file_close(tt_matrix_file *file);
+
+/** As tt_matrix_read(), keeping what rounding takes off wider input, for who measures near pairs exactly. The
+ * same memory again, where there is such a rest. Collective. */
+tt_status tt_matrix_read_exact(const tt_comm *comm, const char *spec, const char *default_dataset,
+                               tt_matrix *out);
 
 /** Read local rows [begin, begin + n) into out [n, cols], the same numbers as tt_matrix_read() gives. Not
  * collective; from any thread, but from one at a time and while no other uses HDF5. */

@@ -22,6 +22,7 @@ typedef enum tt_purpose {
     TT_FOR_TEST,
     TT_FOR_SKETCH,
     TT_FOR_POOL,
+    TT_FOR_SCALING,
 } tt_purpose;
 
 /** One stream of numbers per row. */

@@ -9,19 +9,26 @@ enum { TT_HIDDEN_MAX = 8 };
 
 /** Settings `model:`. */
 typedef struct tt_model_params {
-    char *kind; /**< fc */
+    char *kind;     /**< fc | autoencoder | two_branch */
+    char *prior;    /**< normal | mixture */
+    int components; /**< of the mixture */
     int latent_dim;
     int n_hidden;
     int hidden_dims[TT_HIDDEN_MAX]; /**< of the encoder, input side first; the decoder mirrors them */
     int n_channels;
-    int channels[TT_HIDDEN_MAX];    /**< conv: of the encoder's stages, each of which halves the image */
-    char *condition;                /**< none | genre: the class of a row is given to encoder and decoder */
+    int channels[TT_HIDDEN_MAX]; /**< conv: of the encoder's stages, each of which halves the image */
+    char *reconstruction;        /**< gaussian | learned | bernoulli */
+    char *condition;             /**< none | genre: the class of a row is given to encoder and decoder */
 } tt_model_params;
 
 /** Settings `train:`. */
 typedef struct tt_train_params {
     double beta;          /**< weight of the KL term */
+    char *kl_schedule;    /**< linear: beta rises once | cyclic: again and again */
     int kl_warmup_epochs; /**< epochs over which beta rises linearly from 0 */
+    int kl_cycles;        /**< of equal length, beta rising over the first half of each (Fu et al. 2019) */
+    double free_bits;     /**< nats of each latent dimension of a row that cost nothing */
+    int pretrain_epochs;  /**< of a plain autoencoder, before a mixture prior is fitted */
     int epochs, batch_size;
     char *optimizer; /**< adam | adamw | sgd */
     double learning_rate;
@@ -31,7 +38,8 @@ typedef struct tt_train_params {
     double weight_decay;       /**< decoupled for adamw, added to the gradient for the others */
     double momentum;           /**< of sgd */
     double clip_norm;          /**< longest gradient of a mean loss, 0: any */
-    char *precision;           /**< f32 */
+    char *scaling;             /**< within | columns: of what the encoder sees */
+    char *precision;           /**< f32, or bf16: products of bfloat16, sums of f32 */
     double
         memory; /**< MB of rows that all ranks hold together, the others stay in the file; 0: all are held */
     bool reproducible; /**< the same bits on any number of ranks */
@@ -50,6 +58,10 @@ typedef struct tt_train_params {
  *  Minimises, averaged over rows, |x - x'|^2 summed over features + beta KL summed over latent dimensions
  * (Kingma, Welling 2014). Columns are z-scored by the training rows inside the model and clipped at ten
  * deviations; a matrix with /scale or /components beside it counts as scaled already and is clipped alone.
+ * With scaling: within, columns of audio features that have names beside them (features.h5:/audio, or /x of
+ * hybrid.h5) go through their ranks to normal scores instead, kinds of feature are evened out, and rows are
+ * whitened by what varies within tracks and between near rows, learned from a sample of about 2,048 training
+ * rows and kept as /input/within/...: so that clusters stand out among the variance.
  *
  *  Writes /config (JSON), /param/NAME, /optimizer/{step,first/NAME,second/NAME}, /input/{mean,scale,limit}
  * and /history/{epoch,loss,reconstruction,kl,val_loss,lr,seconds}; val_loss is without noise, at the full

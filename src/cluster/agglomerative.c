@@ -87,6 +87,7 @@ static void scale_points(tree_job *job)
     MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_FLOAT, MPI_MAX, x->comm->mpi);
     frexpf(most, &exponent);
     for (int64_t i = 0; i < x->count * x->cols; i++) x->data[i] = ldexpf(x->data[i], -exponent);
+    for (int64_t i = 0; x->rest && i < x->count * x->cols; i++) x->rest[i] = ldexpf(x->rest[i], -exponent);
     job->unit = ldexp(1, job->params->metric == TT_SQEUCLIDEAN ? 2 * exponent : exponent);
 }
 
@@ -96,7 +97,7 @@ static tt_status make_job(const tt_matrix *x, const double *weight, leaves *l, t
     tt_points p;
     TT_TRY(tt_points_of(x, job->params->metric, &p));
     tt_status s = leaves_find(&p, l);
-    if (s == TT_OK) s = leaves_points(&p, l, &job->x);
+    if (s == TT_OK) s = leaves_points(&p, job->params->metric, l, &job->x);
     tt_points_free(&p);
     if (s != TT_OK) return s;
     if (job->params->metric != TT_COSINE) scale_points(job);

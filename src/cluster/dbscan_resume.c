@@ -136,6 +136,15 @@ static tt_status read_checkpoint(tt_store *store, directory *state, directory *c
     return tt_agree(comm, s);
 }
 
+/* Where it goes on. */
+static void say(const dbscan *d, const double at[AT_N])
+{
+    static const char *const phase[] = {"count neighbours", "join core rows", "border rows", "done"};
+    int ranks = (int)at[AT_RANKS];
+    tt_info("DBSCAN goes on from %s: %s%s", d->params->checkpoint, phase[d->phase],
+            ranks == d->x->comm->size ? "" : ", of other ranks: pairs are looked at again");
+}
+
 tt_status dbscan_resume(dbscan *d)
 {
     directory state = {.x = d->x}, core = {0};
@@ -150,6 +159,7 @@ tt_status dbscan_resume(dbscan *d)
     tt_store_close(store);
     if (s == TT_OK) {
         s = fetch(d, &state, &core, at);
+        if (s == TT_OK) say(d, at);
     } else if (s == TT_ERR_INPUT || s == TT_ERR_IO) {
         if (d->x->comm->rank == 0) tt_warn("checkpoint not used, DBSCAN starts anew: %s", tt_message());
         s = TT_OK;

@@ -29,16 +29,23 @@ static int by_hash(const void *left, const void *right)
     return (a->leaf > b->leaf) - (a->leaf < b->leaf);
 }
 
-/* Marks of this rank's valid rows; 0 and -0 are one value. */
+/* 0 and -0 are one value. */
+static void add_values(tt_hash *hash, const float *values, int64_t n, float *room)
+{
+    for (int64_t j = 0; j < n; j++) room[j] = values[j] + 0.0f;
+    tt_hash_add(hash, room, (size_t)n * sizeof *room);
+}
+
+/* Marks of this rank's valid rows. */
 static void mark_rows(const tt_points *p, float *row, leaf_mark *marks)
 {
     const tt_matrix *x = p->x;
     int64_t n = 0;
     for (int64_t i = 0; i < x->count; i++) {
         if (!x->valid[i]) continue;
-        for (int64_t j = 0; j < x->cols; j++) row[j] = p->data[i * x->cols + j] + 0.0f;
         tt_hash hash = tt_hash_start();
-        tt_hash_add(&hash, row, (size_t)x->cols * sizeof *row);
+        add_values(&hash, p->data + i * x->cols, x->cols, row);
+        if (x->rest) add_values(&hash, x->rest + i * x->cols, x->cols, row);
         marks[n++] = (leaf_mark){hash, x->first + i, 0};
     }
 }
@@ -109,35 +116,49 @@ tt_status leaves_find(const tt_points *p, leaves *out)
 }
 
 /* Rows of this rank that are points, packed; count[r] gets the bytes for rank r. */
-static tt_status pack_points(const tt_points *p, const leaves *l, float **packed, int64_t *count)
+static tt_status pack_points(const tt_matrix *x, const float *rows, const leaves *l, float **packed,
+                             int64_t *count)
 {
-    const tt_matrix *x = p->x;
     size_t bytes = (size_t)x->cols * sizeof(float);
     int64_t point = 0, n = 0;
     while (point < l->points && l->point[point] < l->first) point++;
     TT_TRY(tt_alloc(l->count * x->cols, sizeof **packed, "points", packed));
     for (; point < l->points && l->point[point] < l->first + l->count; point++) {
         int64_t row = l->row[l->point[point]] - x->first;
-        memcpy(*packed + n++ * x->cols, p->data + row * x->cols, bytes);
+        memcpy(*packed + n++ * x->cols, rows + row * x->cols, bytes);
         count[tt_owner(l->points, TT_BLOCK_ROWS, x->comm->size, point)] += (int64_t)bytes;
     }
     return TT_OK;
 }
 
-tt_status leaves_points(const tt_points *p, const leaves *l, tt_matrix *out)
+/* The points among `rows` of x, to the ranks that have them in `out`. Collective. */
+static tt_status deal_points(const tt_matrix *x, const float *rows, const leaves *l, const tt_matrix *out,
+                             float *to)
 {
-    const tt_comm *comm = p->x->comm;
+    const tt_comm *comm = x->comm;
     int64_t *count = NULL;
     float *packed = NULL, *arrived = NULL;
-    TT_TRY(tt_matrix_new(comm, p->x->name, l->points, p->x->cols, out));
     tt_status s = tt_alloc(2 * comm->size, sizeof *count, "points", &count);
-    if (s == TT_OK) s = pack_points(p, l, &packed, count);
+    if (s == TT_OK) s = pack_points(x, rows, l, &packed, count);
     s = tt_agree(comm, s);
     if (s == TT_OK) s = tt_exchange(comm, packed, count, &arrived, count + comm->size);
-    if (s == TT_OK) memcpy(out->data, arrived, (size_t)(out->count * out->cols) * sizeof *arrived);
+    if (s == TT_OK) memcpy(to, arrived, (size_t)(out->count * out->cols) * sizeof *arrived);
     free(packed);
     free(arrived);
     free(count);
+    return s;
+}
+
+tt_status leaves_points(const tt_points *p, tt_metric metric, const leaves *l, tt_matrix *out)
+{
+    const tt_matrix *x = p->x;
+    TT_TRY(tt_matrix_new(x->comm, x->name, l->points, x->cols, out));
+    int64_t padded = (out->count + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
+    bool rest = x->rest && metric != TT_COSINE; /* rows at length 1 are other values */
+    tt_status s =
+        rest ? tt_agree(x->comm, tt_alloc(padded * x->cols, sizeof *out->rest, "points", &out->rest)) : TT_OK;
+    if (s == TT_OK) s = deal_points(x, p->data, l, out, out->data);
+    if (s == TT_OK && rest) s = deal_points(x, x->rest, l, out, out->rest);
     if (s != TT_OK) tt_matrix_free(out);
     return s;
 }

@@ -17,7 +17,7 @@ typedef struct leaves {
 tt_status leaves_find(const tt_points *p, leaves *out);
 void leaves_free(leaves *l);
 
-/* The different points, dealt anew over the ranks. Collective. */
-tt_status leaves_points(const tt_points *p, const leaves *l, tt_matrix *out);
+/* The different points, dealt anew over the ranks, with their rest unless under TT_COSINE. Collective. */
+tt_status leaves_points(const tt_points *p, tt_metric metric, const leaves *l, tt_matrix *out);
 
 #endif

@@ -36,17 +36,35 @@ TT_KERNEL static void square_roots(int64_t n, float *x)
     for (int64_t j = 0; j < n; j++) x[j] = sqrtf(x[j]);
 }
 
+/* A block of rows on one side of a tile. */
+typedef struct side {
+    const float *rows, *rest, *norm; /* rest is NULL if there is none */
+} side;
+
+/* Of row i of a and row j of b, which differ by little: of doubles, where that is what they are. */
+static double exact_square(const side *a, int64_t i, const side *b, int64_t j, int64_t cols)
+{
+    const float *u = a->rows + i * cols, *v = b->rows + j * cols;
+    if (!a->rest) return tt_distance(u, v, cols);
+    const float *s = a->rest + i * cols, *t = b->rest + j * cols;
+    double sum = 0;
+    for (int64_t c = 0; c < cols; c++) {
+        double d = ((double)u[c] - (double)v[c]) + ((double)s[c] - (double)t[c]);
+        sum += d * d;
+    }
+    return sum;
+}
+
 /* Distances from the squares of the tile of two blocks, of which the first comes first in the matrix. */
-static void finish_tile(filler *f, const float *rows, const float *norm, const float *others,
-                        const float *other_norm)
+static void finish_tile(filler *f, const side *a, const side *b)
 {
     int64_t cols = f->x->cols;
     for (int64_t i = 0; i < BLOCK; i++) {
         float *square = f->tile + i * BLOCK;
-        if (count_below(BLOCK, square, f->share, norm[i], other_norm) == 0) continue;
+        if (count_below(BLOCK, square, f->share, a->norm[i], b->norm) == 0) continue;
         for (int64_t j = 0; j < BLOCK; j++)
-            if (square[j] < f->share * (norm[i] + other_norm[j]))
-                square[j] = (float)tt_distance(rows + i * cols, others + j * cols, cols);
+            if (square[j] < f->share * (a->norm[i] + b->norm[j]))
+                square[j] = (float)exact_square(a, i, b, j, cols);
     }
     if (f->metric == TT_EUCLIDEAN) square_roots((int64_t)BLOCK * BLOCK, f->tile);
     for (int64_t i = 0; f->metric == TT_COSINE && i < (int64_t)BLOCK * BLOCK; i++) f->tile[i] *= 0.5f;
@@ -85,17 +103,19 @@ static void store_across(const filler *f, int64_t at, const tt_block *block)
 static tt_status fill_block(filler *f, int64_t at, const tt_block *block)
 {
     int64_t cols = f->x->cols;
-    const float *rows = f->points.data + at * cols, *norm = f->points.norm + at;
+    const float *rows = f->points.data + at * cols, *norm = f->points.norm + at, *rest = f->x->rest;
+    const side mine = {rows, rest ? rest + at * cols : NULL, norm},
+               other = {block->rows, rest ? block->extra : NULL, block->targets.norm};
     if (block->first >= f->x->first + at) {
         TT_TRY(tt_distance_tile(rows, norm, cols, &block->targets, f->tile));
-        finish_tile(f, rows, norm, block->rows, block->targets.norm);
+        finish_tile(f, &mine, &other);
         store_tile(f, at, block);
         return TT_OK;
     }
     tt_targets own = {.n = BLOCK, .columns = f->columns, .norm = norm};
     tt_distance_transpose(rows, BLOCK, cols, f->columns);
     TT_TRY(tt_distance_tile(block->rows, block->targets.norm, cols, &own, f->tile));
-    finish_tile(f, block->rows, block->targets.norm, rows, norm);
+    finish_tile(f, &other, &mine);
     store_across(f, at, block);
     return TT_OK;
 }
@@ -106,7 +126,8 @@ static tt_status fill(filler *f)
     tt_tour *tour;
     tt_chunk chunk;
     tt_progress progress;
-    TT_TRY(tt_tour_new(&f->points, NULL, 0, &tour));
+    size_t extra = x->rest ? (size_t)x->cols * sizeof *x->rest : 0;
+    TT_TRY(tt_tour_new(&f->points, x->rest, extra, &tour));
     tt_progress_start(&progress, "distances", "rows", x->rows, x->rows);
     tt_status s = TT_OK;
     while (s == TT_OK && tt_tour_next(tour, &chunk)) {

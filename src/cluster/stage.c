@@ -22,6 +22,7 @@ typedef struct stage {
     task *task;         /* [n] */
     tt_matrix x;        /* rows of the job at hand: the next job often has the same */
     const char *loaded; /* the input that x is, NULL for none */
+    bool exact;         /* with the rest that trees measure near pairs by */
     tt_store *store;
 } stage;
 
@@ -65,12 +66,14 @@ tt_status task_write_labels(const workshop *w, const task *t, const tt_matrix *x
 /* Have the rows of a job in st->x. Collective. */
 static tt_status load(stage *st, const tt_cluster_job *job)
 {
-    if (st->loaded && strcmp(st->loaded, job->input) == 0) return TT_OK;
+    bool exact = job->method == TT_AGGLOMERATIVE;
+    if (st->loaded && strcmp(st->loaded, job->input) == 0 && (st->exact || !exact)) return TT_OK;
     tt_matrix_free(&st->x);
     st->loaded = NULL;
-    TT_TRY(tt_matrix_read(st->comm, job->input, "/x", &st->x));
+    TT_TRY((exact ? tt_matrix_read_exact : tt_matrix_read)(st->comm, job->input, "/x", &st->x));
     if (st->by_track) TT_TRY(tt_matrix_by_track(job->input, &st->x));
     st->loaded = job->input;
+    st->exact = exact;
     return TT_OK;
 }
 
@@ -173,18 +176,21 @@ static tt_status write_tracks(const stage *st)
     return tt_agree(st->comm, s);
 }
 
-/* Whether an earlier attempt has written all columns of a task. Collective. */
+/* Whether an earlier attempt has written all columns of a task; one without any rows is made anew, which may
+ * tell why it cannot be. Collective. */
 static tt_status is_made(const stage *st, const task *t, bool *made)
 {
     tt_status s = TT_OK;
     bool all = true;
+    int64_t rows = 0;
     for (int c = 0; s == TT_OK && all && c < t->n_columns; c++) {
         const tt_column *column = &t->column[c];
         int size = st->comm->size;
         tt_range mine = tt_partition(column->dims[0], TT_BLOCK_ROWS, size, st->comm->rank);
         s = tt_store_rows_done(st->store, column->name, mine.begin, mine.end - mine.begin, &all);
+        rows += column->dims[0];
     }
-    *made = tt_sum_i64(st->comm, !all) == 0;
+    *made = tt_sum_i64(st->comm, !all || rows == 0) == 0;
     return tt_agree(st->comm, s);
 }
 

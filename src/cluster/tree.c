@@ -4,6 +4,19 @@
 
 #include <stdlib.h>
 
+void tree_point(const tt_matrix *x, int64_t i, double *point)
+{
+    const float *row = x->data + i * x->cols, *rest = x->rest ? x->rest + i * x->cols : NULL;
+    for (int64_t j = 0; j < x->cols; j++) point[j] = (double)row[j] + (rest ? (double)rest[j] : 0);
+}
+
+void tree_release(tree_job *job)
+{
+    free(job->x.data);
+    free(job->x.rest);
+    job->x.data = job->x.rest = NULL;
+}
+
 typedef struct keyed {
     merge merge;
     int64_t made;

@@ -26,6 +26,12 @@ typedef struct tree_job {
     double saved;    /* tt_now() of the last checkpoint */
 } tree_job;
 
+/* Local row i of the points in double, the rest that float32 does not have included. */
+void tree_point(const tt_matrix *x, int64_t i, double *point);
+
+/* Free the rows of the points: who joins them has copies. */
+void tree_release(tree_job *job);
+
 /* Ward: points are joined by their centroids. Collective, as the other two. */
 tt_status tree_ward(tree_job *job);
 

@@ -306,11 +306,10 @@ static tt_status start(single *s)
     tt_matrix *x = &s->job->x;
     bool found;
     for (int64_t i = 0; i < x->count; i++) {
-        for (int64_t j = 0; j < x->cols; j++) s->point[j] = (double)x->data[i * x->cols + j];
+        tree_point(x, i, s->point);
         nearest_put(&s->set, i, (int32_t)(x->first + i), s->point, 1);
     }
-    free(x->data); /* the set has its own copies */
-    x->data = NULL;
+    tree_release(s->job); /* the set has its own copies */
     TT_TRY(tree_load(s->job, KEPT, (tt_range){x->first, x->first + x->count}, s->list, &found));
     for (int64_t i = 0; !found && i < x->count; i++) s->list[i * KEPT] = (hit){-INFINITY, TREE_ASKED};
     for (int32_t i = 0; i < x->rows; i++) s->parent[i] = i;

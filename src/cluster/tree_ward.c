@@ -152,8 +152,7 @@ static void start(ward *w)
         w->live[w->owner[i]]++;
     }
     for (int64_t i = 0; i < x->count; i++) {
-        const float *row = x->data + i * x->cols;
-        for (int64_t j = 0; j < x->cols; j++) w->send[j] = (double)row[j];
+        tree_point(x, i, w->send);
         w->slot[x->first + i] = (int32_t)i;
         nearest_put(&w->set, i, (int32_t)(x->first + i), w->send, w->job->size[x->first + i]);
     }
@@ -166,8 +165,7 @@ tt_status tree_ward(tree_job *job)
     tt_status s = tt_agree(job->comm, allocate(&w));
     if (s == TT_OK) {
         start(&w);
-        free(job->x.data); /* the set has its own copies */
-        job->x.data = NULL;
+        tree_release(job); /* the set has its own copies */
         s = rounds_run(job, &ops);
     }
     nearest_free(&w.set);

@@ -1,5 +1,5 @@
-/* RFC 4180, and what people write: CRLF, LF or CR, a byte order mark, quotes inside bare fields, blank lines.
- */
+/* RFC 4180, and what people write: CRLF, LF or CR, a byte order mark, quotes inside bare fields, blank lines;
+ * a NUL is a blank. */
 #include "formats.h"
 
 #include "tutti/memory.h"
@@ -125,7 +125,7 @@ static tt_status read_quoted(csv *c)
                            (long long)opened);
         if (ch == '"' && peek(c) != '"') break;
         if (ch == '"') take(c);
-        if (ch != '\0') TT_TRY(add(c, &(char){(char)ch}, 1));
+        TT_TRY(add(c, &(char){ch ? (char)ch : ' '}, 1));
     }
     int ch = peek(c);
     if (ch == ',' || ch == '\n' || ch == '\r' || ch == EOF) return TT_OK;
@@ -142,7 +142,10 @@ static tt_status read_field(csv *c)
         TT_TRY(read_quoted(c));
     } else {
         for (int ch = peek(c); ch != ',' && ch != '\n' && ch != '\r' && ch != EOF; ch = peek(c)) {
-            if (ch == '\0') take(c);
+            if (ch == '\0') {
+                take(c);
+                TT_TRY(add(c, " ", 1));
+            }
             TT_TRY(add_run(c, ends));
         }
     }

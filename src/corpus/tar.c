@@ -81,7 +81,7 @@ static tt_status read_member_text(const shard *s, struct archive *a, member *m)
     while (n < most && (got = archive_read_data(a, m->text + n, (size_t)(most - n))) > 0) n += got;
     if (m->bytes > LYRICS_MAX)
         tt_warn("shard %s: %s is longer than %d MB, cut there", s->path, m->name, LYRICS_MAX >> 20);
-    drop_nuls(m->text, n);
+    blank_nuls(m->text, n);
     return TT_OK;
 }
 

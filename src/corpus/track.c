@@ -49,22 +49,19 @@ bool tt_track_status_valid(int status)
     return status >= TT_TRACK_OK && status <= TT_CLIP_SOFT;
 }
 
-void drop_nuls(char *text, int64_t n)
+void blank_nuls(char *text, int64_t n)
 {
-    char *to = memchr(text, '\0', (size_t)n);
+    for (char *p = text; (p = memchr(p, '\0', (size_t)(text + n - p))) != NULL;) *p = ' ';
     text[n] = '\0';
-    if (!to) return;
-    for (const char *from = to; from < text + n; from++)
-        if (*from) *to++ = *from;
-    *to = '\0';
 }
 
 tt_status set_text(char **field, const char *text, int64_t n)
 {
     char *copy;
     TT_TRY(tt_alloc(n + 1, 1, "the corpus list", &copy));
-    if (n > 0) memcpy(copy, text, (size_t)n);
-    drop_nuls(copy, n);
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (text[i]) copy[kept++] = text[i];
     free(*field);
     *field = copy;
     return TT_OK;
@@ -176,7 +173,7 @@ static tt_status read_text(int fd, const char *path, int64_t bytes, char **text)
     }
     if (got < 0) tt_warn("lyrics %s: %s", path, strerror(errno));
     if (bytes > LYRICS_MAX) tt_warn("lyrics %s: longer than %d MB, cut there", path, LYRICS_MAX >> 20);
-    drop_nuls(*text, n);
+    blank_nuls(*text, n);
     return TT_OK;
 }
 

@@ -65,10 +65,11 @@ tt_status texts_sort(const char *data, int64_t n, const char ***out, int64_t *co
 /** Sort the texts of a buffer and keep each once. */
 tt_status texts_tidy(buffer *b);
 
-/** Leave out the NULs of a text [n], which has room for one more byte, and end it with one. */
-void drop_nuls(char *text, int64_t n);
+/** Make the NULs of a text [n], which has room for one more byte, blanks, and end it with one: a word does
+ * not go on behind a NUL. */
+void blank_nuls(char *text, int64_t n);
 
-/** Read a text file of lyrics into *text (NULs left out, LYRICS_MAX kept). A file that cannot be read is
+/** Read a text file of lyrics into *text (NULs become blanks, LYRICS_MAX kept). A file that cannot be read is
  * warned of and gives NULL. @return TT_OK or TT_ERR_MEMORY */
 tt_status read_lyrics(const char *path, char **text);
 

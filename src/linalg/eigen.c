@@ -75,7 +75,7 @@ static tt_status check_pairs(int n, int keep, const double *a, const double *val
     return TT_OK;
 }
 
-static void fix_sign(int n, double *vector)
+void vector_fix_sign(int n, double *vector)
 {
     int largest = 0;
     for (int i = 1; i < n; i++)
@@ -103,7 +103,7 @@ static tt_status solve_local(int n, const double *a, int keep, double *values, d
         double *vector = vectors + (size_t)i * (size_t)n;
         values[i] = w[from];
         memcpy(vector, z + (size_t)from * (size_t)n, (size_t)n * sizeof *z);
-        fix_sign(n, vector);
+        vector_fix_sign(n, vector);
     }
     if (s == TT_OK) s = check_pairs(n, keep, a, values, vectors, w); /* w is free by now */
     free(copy);

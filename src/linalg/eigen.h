@@ -23,4 +23,7 @@ enum { EIGEN_ORDER_MAX = 16384 };
 tt_status eigen_symmetric(const tt_comm *comm, int n, const double *a, int keep, double *values,
                           double *vectors);
 
+/** Turn a vector [n] so that its entry of largest size, the first of several, is positive. */
+void vector_fix_sign(int n, double *vector);
+
 #endif

@@ -1,6 +1,7 @@
 #include "foreign.h"
 
 #include "tutti/corpus.h"
+#include "tutti/half.h"
 #include "tutti/memory.h"
 
 #include <fcntl.h>
@@ -34,9 +35,10 @@ static tt_status npy_shape(source *s, const char *text)
     const char *type = npy_field(text, "'descr'"), *shape = npy_field(text, "'shape'");
     char *end = NULL;
     s->element = strncmp(type, "<f", 2) == 0 ? type[2] - '0' : 0;
-    if ((s->element != 4 && s->element != 8) ||
+    if ((s->element != 2 && s->element != 4 && s->element != 8) ||
         strncmp(npy_field(text, "'fortran_order'"), "False", 5) != 0 || shape[0] != '(')
-        return tt_fail(TT_ERR_INPUT, "%s: expected a matrix of little-endian float32 or float64 in C order",
+        return tt_fail(TT_ERR_INPUT,
+                       "%s: expected a matrix of little-endian float16, float32 or float64 in C order",
                        s->spec);
     s->rows = strtoll(shape + 1, &end, 10);
     s->cols = *end == ',' ? strtoll(end + 1, &end, 10) : 0;
@@ -81,15 +83,10 @@ static tt_status npy_rows(const source *s, int64_t first, int64_t n, float *to)
         if (got <= 0) break;
         done += got;
     }
-    for (int64_t i = 0; done == bytes && i < elements; i++) {
-        double wide;
-        if (s->element == 4) {
-            memcpy(&to[i], raw + 4 * i, 4);
-        } else {
-            memcpy(&wide, raw + 8 * i, 8);
-            to[i] = (float)wide;
-        }
-    }
+    if (done == bytes && s->element == 2) tt_half_unpack(elements, (const uint16_t *)(const void *)raw, to);
+    if (done == bytes && s->element == 4) memcpy(to, raw, (size_t)bytes);
+    for (int64_t i = 0; done == bytes && s->element == 8 && i < elements; i++)
+        to[i] = (float)((const double *)(const void *)raw)[i];
     free(raw);
     return done == bytes ? TT_OK
                          : tt_fail(TT_ERR_INPUT, "%s ends before row %lld", s->spec, (long long)(first + n));
@@ -170,6 +167,9 @@ static tt_status match_block(const source *s, int64_t first, int64_t n, const ch
         const by_id key = {id, 0},
                     *track = bsearch(&key, tracks, (size_t)out->count, sizeof key, compare_ids);
         if (!track) continue;
+        if (out->valid[track->row])
+            return tt_fail(TT_ERR_INPUT, "%s: %s has more than one row for track %s", s->spec, s->ids.name,
+                           id);
         if (!here) TT_TRY(read_rows(s, first, n, rows));
         here = true;
         out->valid[track->row] = 1;
@@ -238,6 +238,11 @@ tt_status foreign_embedding(const tt_comm *comm, const char *spec, tt_store *man
     if (status == TT_OK) status = tt_agree(comm, fill(&s, manifest, out));
     for (int64_t i = 0; status == TT_OK && i < out->count; i++) n += out->valid[i];
     if (status == TT_OK) out->n_valid = tt_sum_i64(comm, n);
+    if (status == TT_OK && s.ids.name && out->n_valid == 0)
+        status = tt_fail(TT_ERR_INPUT,
+                         "%s: none of the %lld texts %s is the id of a track; ids are in "
+                         "/track/id of the manifest",
+                         spec, (long long)s.rows, s.ids.name);
     close_source(&s);
     return status;
 }

@@ -201,13 +201,13 @@ static void report_lyrics(const hybrid *h)
         (long long)x->cols, (long long)h->lyrics.x.cols, (long long)without, (long long)x->n_valid);
 }
 
-/* Put the z-scores of a part, times `weight`, into columns from `column` on of h->x, and its names and
- * moments beside. Rows that the part does not know stay 0, its mean. */
-static void place(hybrid *h, const part *p, double weight, int64_t column)
+/* Put the centred columns of a part, each over its scale, into columns from `column` on of h->x, and its names
+ * and moments beside. Rows that the part does not know stay 0, its mean. */
+static void place(hybrid *h, const part *p, int64_t column)
 {
     double *scale = h->scale + column;
     for (int64_t j = 0; j < p->x.cols; j++) {
-        scale[j] = p->scale[j] > 0 ? p->scale[j] / weight : 1.0;
+        scale[j] = p->scale[j] > 0 ? p->scale[j] : 1.0;
         h->mean[column + j] = p->mean[j];
         memcpy(h->names + (column + j) * h->name_bytes, p->names[j], strlen(p->names[j]));
     }
@@ -217,6 +217,19 @@ static void place(hybrid *h, const part *p, double weight, int64_t column)
         for (int64_t j = 0; p->x.valid[i] && j < p->x.cols; j++)
             to[j] = (float)(((double)row[j] + (p->x.shift[j] - p->mean[j])) / scale[j]);
     }
+}
+
+/* Make deviations of lyrics columns the scales that give them a total variance of `variance`, each column in
+ * proportion to its deviation to the fourth: the leading dimensions of the embedding tell languages apart and
+ * broad themes, the many last ones single songs, and with an equal say those would drown the first. */
+static void weigh_lyrics(part *p, double variance)
+{
+    double sum = 0, largest = 0;
+    for (int64_t j = 0; j < p->x.cols; j++) largest = fmax(largest, p->scale[j]);
+    for (int64_t j = 0; j < p->x.cols; j++) sum += pow(p->scale[j] / largest, 4);
+    double unit = largest * largest * sqrt(sum / variance);
+    for (int64_t j = 0; j < p->x.cols; j++)
+        if (p->scale[j] > 0) p->scale[j] = unit / p->scale[j];
 }
 
 static void widest_name(const part *p, int64_t *bytes)
@@ -246,12 +259,12 @@ static tt_status assemble(const tt_comm *comm, const char *output, double lyrics
     TT_TRY(tt_agree(comm, allocate(h)));
     memcpy(h->x.valid, a->valid, (size_t)a->count);
     h->x.n_valid = a->n_valid;
-    place(h, &h->audio, 1.0, 0);
+    place(h, &h->audio, 0);
     if (l->cols == 0) return TT_OK;
     report_lyrics(h);
-    double even =
-        h->audio.vary > 0 && h->lyrics.vary > 0 ? sqrt((double)h->audio.vary / (double)h->lyrics.vary) : 1.0;
-    place(h, &h->lyrics, lyrics_weight * even, a->cols);
+    double columns = (double)(h->audio.vary > 0 ? h->audio.vary : h->lyrics.vary);
+    if (h->lyrics.vary > 0) weigh_lyrics(&h->lyrics, lyrics_weight * lyrics_weight * columns);
+    place(h, &h->lyrics, a->cols);
     return TT_OK;
 }
 

@@ -18,6 +18,7 @@ static const double shift_from = 4.0;
 void tt_matrix_free(tt_matrix *matrix)
 {
     free(matrix->data);
+    free(matrix->rest);
     free(matrix->shift);
     free(matrix->valid);
     free(matrix->name);
@@ -177,6 +178,16 @@ static tt_status wide_sums(tt_store *store, const char *dataset, const tt_matrix
     return TT_OK;
 }
 
+/* The mean, rounded to a power of two that the deviation just reaches: then whole numbers less their shift
+ * are whole, and whatever has few bits is held as it is. */
+static double rounded_mean(double mean, double variance)
+{
+    int exponent;
+    frexp(fmax(sqrt(fmax(variance, 0)), fabs(mean) * 0x1p-28), &exponent);
+    double unit = ldexp(1, exponent - 1);
+    return unit * rint(mean / unit);
+}
+
 /* Choose the shifts. Cancellation in the variance cannot mislead: it is bad only where the mean is far larger
  * than the deviation, and then the column is shifted whatever the variance came out as. */
 static void choose_shift(const tt_matrix *x, const double *sums)
@@ -185,7 +196,7 @@ static void choose_shift(const tt_matrix *x, const double *sums)
         double mean = sums[j] / (double)x->n_valid;
         double variance = sums[x->cols + j] / (double)x->n_valid - mean * mean;
         bool far = mean * mean > shift_from * shift_from * variance;
-        x->shift[j] = far ? mean : 0.0;
+        x->shift[j] = far ? rounded_mean(mean, variance) : 0.0;
     }
 }
 
@@ -208,8 +219,15 @@ static tt_status find_shifts(tt_matrix_file *f)
     return s;
 }
 
-/* Through a block of doubles, so that no double copy of all rows is held. */
-static tt_status read_wide(const tt_matrix_file *f, int64_t begin, int64_t n, float *out)
+/* A row about the shifts, and what float32 leaves of it, if that is wanted. */
+static void round_row(const tt_matrix *x, const double *row, float *to, float *rest)
+{
+    for (int64_t j = 0; j < x->cols; j++) to[j] = (float)(row[j] - x->shift[j]);
+    for (int64_t j = 0; rest && j < x->cols; j++) rest[j] = (float)(row[j] - x->shift[j] - (double)to[j]);
+}
+
+/* Through a block of doubles, so that no double copy of all rows is held. @param rest  NULL: not wanted */
+static tt_status read_wide(const tt_matrix_file *f, int64_t begin, int64_t n, float *out, float *rest)
 {
     const tt_matrix *x = &f->x;
     double *block;
@@ -221,8 +239,8 @@ static tt_status read_wide(const tt_matrix_file *f, int64_t begin, int64_t n, fl
         s = tt_store_read(f->store, f->dataset, x->first + i, rows, TT_F64, block);
         for (int64_t r = 0; s == TT_OK && r < rows; r++) {
             if (!x->valid[i + r]) continue;
-            float *to = out + (i - begin + r) * x->cols;
-            for (int64_t j = 0; j < x->cols; j++) to[j] = (float)(block[r * x->cols + j] - x->shift[j]);
+            int64_t at = (i - begin + r) * x->cols;
+            round_row(x, block + r * x->cols, out + at, rest ? rest + at : NULL);
         }
     }
     free(block);
@@ -231,7 +249,7 @@ static tt_status read_wide(const tt_matrix_file *f, int64_t begin, int64_t n, fl
 
 tt_status tt_matrix_file_rows(const tt_matrix_file *f, int64_t begin, int64_t n, float *out)
 {
-    if (f->wide) return read_wide(f, begin, n, out);
+    if (f->wide) return read_wide(f, begin, n, out, NULL);
     TT_TRY(tt_store_read(f->store, f->dataset, f->x.first + begin, n, TT_F32, out));
     return check_rows_f32(&f->x, begin, n, out);
 }
@@ -302,18 +320,53 @@ static tt_status read_all(tt_matrix_file *f)
     return tt_agree(f->x.comm, tt_matrix_file_rows(f, 0, f->x.count, data));
 }
 
-tt_status tt_matrix_read(const tt_comm *comm, const char *spec, const char *default_dataset, tt_matrix *out)
+/* Of integers and of what was float32 once nothing is left: then there is no rest. Collective. */
+static void drop_zeros(tt_matrix *x)
+{
+    int64_t left = 0;
+    for (int64_t i = 0; i < x->count * x->cols && left == 0; i++) left = x->rest[i] != 0;
+    if (tt_sum_i64(x->comm, left) > 0) return;
+    free(x->rest);
+    x->rest = NULL;
+}
+
+/* With the rest of wide input. */
+static tt_status read_all_exactly(tt_matrix_file *f)
+{
+    tt_matrix *x = &f->x;
+    if (!f->wide) return read_all(f);
+    tt_status s = allocate_rows(x, &x->data);
+    if (s == TT_OK) s = allocate_rows(x, &x->rest);
+    s = tt_agree(x->comm, s);
+    if (s == TT_OK) s = tt_agree(x->comm, read_wide(f, 0, x->count, x->data, x->rest));
+    if (s == TT_OK) drop_zeros(x);
+    return s;
+}
+
+static tt_status read_matrix(const tt_comm *comm, const char *spec, const char *default_dataset,
+                             tt_status (*read)(tt_matrix_file *), tt_matrix *out)
 {
     tt_matrix_file f;
     *out = (tt_matrix){0};
     tt_status s = tt_matrix_file_open(comm, spec, default_dataset, &f);
-    if (s == TT_OK) s = read_all(&f);
+    if (s == TT_OK) s = read(&f);
     if (s == TT_OK) {
         *out = f.x;
         f.x = (tt_matrix){0};
     }
     tt_matrix_file_close(&f);
     return s;
+}
+
+tt_status tt_matrix_read(const tt_comm *comm, const char *spec, const char *default_dataset, tt_matrix *out)
+{
+    return read_matrix(comm, spec, default_dataset, read_all, out);
+}
+
+tt_status tt_matrix_read_exact(const tt_comm *comm, const char *spec, const char *default_dataset,
+                               tt_matrix *out)
+{
+    return read_matrix(comm, spec, default_dataset, read_all_exactly, out);
 }
 
 tt_status tt_matrix_size(const tt_comm *comm, const char *spec, const char *default_dataset, int64_t *rows,

@@ -133,7 +133,7 @@ static tt_status open_conv(const void *description, const tt_batch_shape *shape,
     s = *state;
     *s = (conv_state){.layer = *layer,
                       .shape = {shape->rows, fine.height, fine.width, fine.channels, coarse_channels(layer)},
-                      .bf16 = shape->precision == TT_PRECISION_BF16,
+                      .bf16 = tt_precision_possible(shape->precision) == TT_PRECISION_BF16,
                       .half_in = shape->half_in,
                       .half_out = shape->half_out,
                       .single = layer->up && fine.channels == 1 && !shape->half_out};

@@ -1,28 +1,31 @@
-/* A tile of a matrix product in registers: 24 vectors of 16 floats, and 3 more of the right operand. Not
- * collective. */
+/* A tile of a matrix product in registers: 8 rows of 3 vectors of 16 floats, or of 2 where that leaves fewer
+ * columns over, and one row of vectors of the right operand. Not collective. */
 #ifndef TUTTI_NN_TILE_H
 #define TUTTI_NN_TILE_H
 
 #include "nn/precision.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-enum { TT_TILE_ROWS = 8, TT_TILE_COLS = 48 };
+enum { TT_TILE_ROWS = 8, TT_TILE_COLS = 48, TT_TILE_NARROW = 32, TT_TILE_SQUARE = 16 };
 
+/** c = left * right over so many steps of the inner index, one after the other. A step is a float, or two
+ *  bfloat16 in its place. */
 typedef struct tt_tile {
-    float sum[TT_TILE_ROWS][TT_TILE_COLS] __attribute__((aligned(64)));
+    tt_precision precision; /**< bfloat16 only where tt_precision_possible() grants it */
+    const float *row[TT_TILE_ROWS];
+    int64_t step;         /**< element (r, k) on the left is row[r][k * step] */
+    const float *right;   /**< [steps, width] on a 64-byte boundary */
+    int64_t steps, width; /**< TT_TILE_COLS or TT_TILE_NARROW columns */
+    float *c;             /**< [TT_TILE_ROWS, width] of rows `stride` floats apart */
+    int64_t stride;
+    bool more; /**< add to what c holds, once the sum is formed */
 } tt_tile;
 
-/** Rows of the left operand: element (r, k) is row[r][k * step], a float or two bfloat16 in its place. */
-typedef struct tt_tile_left {
-    const float *row[TT_TILE_ROWS];
-    int64_t step;
-} tt_tile_left;
+void tt_tile_multiply(const tt_tile *tile);
 
-/** out = a b over so many steps of the inner index, one step after the other.
- *  @param precision  bfloat16 only where tt_precision_possible() grants it
- *  @param b          [steps, TT_TILE_COLS] on a 64-byte boundary, floats or pairs of bfloat16 */
-void tt_tile_multiply(tt_precision precision, int64_t steps, const tt_tile_left *a, const float *b,
-                      tt_tile *out);
+/** Transpose TT_TILE_SQUARE x TT_TILE_SQUARE floats, or what is as long. Strides in floats. */
+void tt_tile_transpose(const float *from, int64_t stride, float *to, int64_t to_stride);
 
 #endif

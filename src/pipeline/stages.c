@@ -34,9 +34,11 @@ static bool reads_images(const run_context *run)
 
 tt_status make_paths(const char *directory, run_context *run)
 {
-    run_file rows = reads_images(run) ? FILE_FEATURES : FILE_HYBRID;
-    for (int f = FILE_NONE + 1; f < RUN_FILES; f++)
-        TT_TRY(tt_format(&run->path[f], "%s/%s", directory, file_name[f == FILE_ROWS ? rows : f]));
+    for (int f = FILE_NONE + 1; f < RUN_FILES; f++) {
+        const char *name = file_name[f];
+        if (f == FILE_ROWS) name = file_name[reads_images(run) ? FILE_FEATURES : FILE_HYBRID];
+        TT_TRY(tt_format(&run->path[f], "%s/%s", directory, name));
+    }
     return TT_OK;
 }
 
@@ -146,8 +148,7 @@ static tt_status run_encode(const run_context *run, const tt_provenance *p)
     char *rows = NULL;
     TT_TRY(read_classes(run, &classes, &use));
     tt_status s = rows_of(run, &rows);
-    if (s == TT_OK)
-        s = tt_encode(run->comm, p, run->path[FILE_MODEL], rows, use, run->path[FILE_LATENTS]);
+    if (s == TT_OK) s = tt_encode(run->comm, p, run->path[FILE_MODEL], rows, use, run->path[FILE_LATENTS]);
     free(rows);
     tt_classes_free(&classes);
     return s;

@@ -16,6 +16,7 @@ enum {
     ROUNDS_MAX = 32,
     NEVER = 255, /* the round of positions that cannot be in enough documents */
     AHEAD = 256, /* positions whose slots are fetched before they are needed */
+    FETCH = 16,  /* slots whose words are fetched before */
     TAIL = 3,    /* numbers of a record after its words: df, and tf in two halves */
 };
 
@@ -154,10 +155,11 @@ static void pack(const counter *c, int64_t *at, uint32_t *records, int32_t *orde
     int width = c->out->k + TAIL;
     for (int64_t i = 0; i < m->n_slots; i++) {
         const gram *g = &m->slots[i];
+        if (i + FETCH < m->n_slots) __builtin_prefetch(m->base + m->slots[i + FETCH].at);
         if (g->at == 0) continue;
         int64_t to = at[owner_of(g->hash, c->comm->size)]++;
         uint32_t *record = records + to * width;
-        memcpy(record, m->base + (g->at - 1), (size_t)m->k * sizeof *record);
+        for (int w = 0; w < m->k; w++) record[w] = m->base[g->at - 1 + w];
         record[m->k] = (uint32_t)g->df;
         record[m->k + 1] = (uint32_t)g->tf;
         record[m->k + 2] = (uint32_t)((uint64_t)g->tf >> 32);

@@ -1,6 +1,7 @@
 /* The nets of kind conv: an image halved stage by stage, and doubled again. */
 #include "nn/conv.h"
-#include "vae/model.h"
+#include "tutti/log.h"
+#include "vae/training.h"
 
 #include <stdio.h>
 
@@ -59,5 +60,30 @@ tt_status tt_vae_conv_decoder(const tt_vae_shape *s, int64_t in, const char *par
     for (int i = s->n_channels; i-- > 0;)
         TT_TRY(tt_deconv_add(params, net, layer_name(name, part, net), image[i + 1], image[i],
                              i > 0 ? TT_RELU : TT_LINEAR, i > 0 ? hidden_gain : image_gain));
+    return TT_OK;
+}
+
+tt_status tt_model_images(const tt_samples *s, const tt_model_params *model, tt_vae_shape *shape)
+{
+    if (s->n_dims != 3)
+        return tt_fail(TT_ERR_INPUT,
+                       "%s has %d dimensions; model.kind conv needs images, [rows, height, width], such as "
+                       "features.h5:/mel",
+                       s->x.name, s->n_dims);
+    shape->kind = TT_VAE_CONV;
+    shape->height = s->dims[1];
+    shape->width = s->dims[2];
+    shape->n_hidden = 0;
+    shape->n_channels = tt_vae_stages(shape->height, shape->width, model->n_channels);
+    for (int i = 0; i < shape->n_channels; i++) shape->channels[i] = model->channels[i];
+    if (shape->n_channels == 0)
+        return tt_fail(
+            TT_ERR_INPUT,
+            "%s: images of %lld x %lld cannot be halved by any of %d model.channels; one of them and sides "
+            "of %d or more are needed, or model.kind fc",
+            s->x.name, (long long)shape->height, (long long)shape->width, model->n_channels, SIDE_MIN);
+    if (shape->n_channels < model->n_channels && s->x.comm->rank == 0)
+        tt_info("train: images of %lld x %lld take the first %d of %d model.channels",
+                (long long)shape->height, (long long)shape->width, shape->n_channels, model->n_channels);
     return TT_OK;
 }

@@ -13,6 +13,8 @@ enum { BLOCKS = 3, INPUTS = 3, NAME_BYTES = TT_TENSOR_NAME + 32 };
 
 static const char *const block_path[BLOCKS] = {"/param", "/optimizer/first", "/optimizer/second"};
 static const char *const input_path[INPUTS] = {"/input/mean", "/input/scale", "/input/limit"};
+enum { UNITS = 3 };
+static const char *const unit_path[UNITS] = {"/latent/kl", "/latent/variance", "/latent/active"};
 static const char *const history_path[TT_HISTORY] = {
     [TT_H_EPOCH] = "/history/epoch",
     [TT_H_LOSS] = "/history/loss",
@@ -52,11 +54,14 @@ static int64_t longest_name(const tt_classes *classes)
 static tt_status lay_out(const tt_training *t, int64_t config_bytes, layout *l)
 {
     const tt_params *p = &t->vae.params;
-    TT_TRY(tt_alloc(BLOCKS * p->n + INPUTS + 4, sizeof *l->column, "columns of a model", &l->column));
+    TT_TRY(tt_alloc(BLOCKS * p->n + INPUTS + UNITS + 4 + TT_WITHIN_PARTS, sizeof *l->column,
+                    "columns of a model", &l->column));
     TT_TRY(tt_alloc(BLOCKS * p->n, sizeof *l->name, "columns of a model", &l->name));
     add_plain(l, "/config", TT_TEXT, 1, config_bytes);
     add_plain(l, "/optimizer/step", TT_I64, 1, 0);
     for (int i = 0; i < INPUTS; i++) add_plain(l, input_path[i], TT_F64, t->vae.input, 0);
+    l->n += tt_within_columns(&t->scaling.within, l->column + l->n);
+    for (int i = 0; i < UNITS; i++) add_plain(l, unit_path[i], i < 2 ? TT_F64 : TT_U8, t->vae.latent, 0);
     if (t->samples.n_dims > 1) add_plain(l, shape_path, TT_I64, t->samples.n_dims - 1, 0);
     if (t->classes) add_plain(l, class_path, TT_TEXT, t->classes->n, longest_name(t->classes));
     for (int i = 0; i < BLOCKS * p->n; i++) {
@@ -136,6 +141,25 @@ static tt_status write_classes(const tt_training *t, tt_store *store)
     return s;
 }
 
+static tt_status write_units(const tt_training *t, tt_store *store)
+{
+    int64_t n = t->vae.latent;
+    double *value;
+    unsigned char *active;
+    TT_TRY(tt_alloc(n, 2 * sizeof *value + sizeof *active, "latent units", &value));
+    active = (unsigned char *)(value + 2 * n);
+    for (int64_t k = 0; k < n; k++) {
+        value[k] = t->unit[k].kl;
+        value[n + k] = t->unit[k].variance;
+        active[k] = t->unit[k].active;
+    }
+    tt_status s = tt_store_write(store, unit_path[0], 0, n, value);
+    if (s == TT_OK) s = tt_store_write(store, unit_path[1], 0, n, value + n);
+    if (s == TT_OK) s = tt_store_write(store, unit_path[2], 0, n, active);
+    free(value);
+    return s;
+}
+
 static tt_status write_once(const tt_training *t, tt_store *store)
 {
     char *config;
@@ -146,6 +170,8 @@ static tt_status write_once(const tt_training *t, tt_store *store)
     const double *input[INPUTS] = {t->scaling.mean, t->scaling.scale, t->scaling.limit};
     for (int i = 0; s == TT_OK && i < INPUTS; i++)
         s = tt_store_write(store, input_path[i], 0, t->vae.input, input[i]);
+    if (s == TT_OK) s = tt_within_write(&t->scaling.within, store);
+    if (s == TT_OK) s = write_units(t, store);
     if (s == TT_OK && t->samples.n_dims > 1)
         s = tt_store_write(store, shape_path, 0, t->samples.n_dims - 1, t->samples.dims + 1);
     return s == TT_OK && t->classes ? write_classes(t, store) : s;
@@ -271,9 +297,13 @@ static tt_status read_model(const tt_comm *comm, tt_store *store, tt_model *m)
     }
     TT_TRY(read_shape(comm, store, m));
     TT_TRY(read_classes(comm, store, m));
+    if (m->classes != vae->shape.classes)
+        return tt_fail(TT_ERR_INPUT, "%s: %s has %d names, but /config says %lld classes",
+                       tt_store_path(store), class_path, m->classes, (long long)vae->shape.classes);
     s = tt_scaling_new(vae->input, &m->scaling);
     if (s == TT_OK) s = tt_params_block(&vae->params, "parameters", &m->params);
     TT_TRY(tt_agree(comm, s));
+    TT_TRY(tt_within_read(comm, store, vae->input, &m->scaling.within));
     TT_TRY(tt_agree(comm, comm->rank == 0 ? read_values(store, vae, &m->scaling, m->params) : TT_OK));
     TT_TRY(tt_broadcast(comm, m->scaling.mean, INPUTS * vae->input * (int64_t)sizeof(double), 0));
     return tt_broadcast(comm, m->params, vae->params.size * (int64_t)sizeof(float), 0);

@@ -33,23 +33,36 @@ static int64_t encoder_one_hot(const tt_vae_shape *shape)
     return shape->kind == TT_VAE_CONV ? 0 : one_hot(shape);
 }
 
+static const tt_tensor *last_tensor(const tt_vae *vae)
+{
+    return &vae->params.tensor[vae->params.n - 1];
+}
+
 static tt_status add_encoder(tt_vae *vae, tt_branch *b, const char *name)
 {
     const tt_vae_shape *shape = &vae->shape;
     int64_t width = b->cols + encoder_one_hot(shape);
-    if (shape->kind == TT_VAE_CONV) return tt_vae_conv_encoder(shape, name, &vae->params, &b->encoder);
+    b->encoder_weight = vae->params.size; /* of the first layer, which comes next */
+    if (shape->kind == TT_VAE_CONV) {
+        TT_TRY(tt_vae_conv_encoder(shape, name, &vae->params, &b->encoder));
+        b->logvar_bias = last_tensor(vae)->offset + shape->latent;
+        return TT_OK;
+    }
     for (int i = 0; i < shape->n_hidden; i++) {
         TT_TRY(add_layer(vae, &b->encoder, name, width, shape->hidden[i], TT_TANH, hidden_gain));
         width = shape->hidden[i];
     }
-    int64_t out = shape->kind == TT_VAE_AUTOENCODER ? shape->latent : 2 * shape->latent;
-    return add_layer(vae, &b->encoder, name, width, out, TT_LINEAR, latent_gain);
+    bool plain = shape->kind == TT_VAE_AUTOENCODER;
+    TT_TRY(add_layer(vae, &b->encoder, name, width, (plain ? 1 : 2) * shape->latent, TT_LINEAR, latent_gain));
+    b->logvar_bias = plain ? -1 : last_tensor(vae)->offset + shape->latent;
+    return TT_OK;
 }
 
 static tt_status add_decoder(tt_vae *vae, tt_branch *b, const char *name)
 {
     const tt_vae_shape *shape = &vae->shape;
     int64_t width = shape->latent + one_hot(shape);
+    b->decoder_weight = vae->params.size;
     if (shape->kind == TT_VAE_CONV) return tt_vae_conv_decoder(shape, width, name, &vae->params, &b->decoder);
     for (int i = shape->n_hidden - 1; i >= 0; i--) {
         TT_TRY(add_layer(vae, &b->decoder, name, width, shape->hidden[i], TT_TANH, hidden_gain));
@@ -109,11 +122,22 @@ void tt_vae_free(tt_vae *vae)
     *vae = (tt_vae){0};
 }
 
+/* The unknown class adds nothing at first, and never does where no row has it. @param weight  [out, in] */
+static void forget_unknown(int64_t in, int64_t out, float *weight)
+{
+    for (int64_t o = 0; o < out; o++) weight[o * in + in - 1] = 0;
+}
+
 void tt_vae_init(const tt_vae *vae, uint64_t seed, float *block)
 {
     for (int i = 0; i < vae->n_branches; i++) {
-        tt_net_init(&vae->branch[i].encoder, seed, block);
-        tt_net_init(&vae->branch[i].decoder, seed, block);
+        const tt_branch *b = &vae->branch[i];
+        tt_net_init(&b->encoder, seed, block);
+        tt_net_init(&b->decoder, seed, block);
+        if (vae->shape.classes == 0) continue;
+        if (encoder_one_hot(&vae->shape) > 0)
+            forget_unknown(b->encoder.layer[0].in, b->encoder.layer[0].out, block + b->encoder_weight);
+        forget_unknown(b->decoder.layer[0].in, b->decoder.layer[0].out, block + b->decoder_weight);
     }
 }
 
@@ -132,7 +156,8 @@ static tt_status floats(int64_t rows, int64_t width, float **out)
 static tt_status fill_branch(const tt_vae *vae, int i, bool train, tt_vae_work *w)
 {
     const tt_branch *b = &vae->branch[i];
-    tt_batch_shape shape = {.lanes = w->lanes, .rows = w->lane_rows};
+    tt_batch_shape shape = {
+        .lanes = w->lanes, .rows = w->lane_rows, .precision = train ? vae->precision : TT_PRECISION_F32};
     int64_t extra = encoder_one_hot(&vae->shape);
     TT_TRY(tt_run_new(&b->encoder, &shape, train, &w->encoder[i]));
     TT_TRY(tt_run_new(&b->decoder, &shape, train, &w->decoder[i]));

@@ -8,8 +8,8 @@
  *              (tt_fuse() writes such rows): its latent comes from the audio alone, and it counts nothing in
  *              the reconstruction of lyrics.
  *
- * conv         rows are images: convolutions that halve them, channels wider stage by stage, then (mu, logvar);
- *              the decoder mirrors them. Hidden layers are ReLU, all others tanh.
+ * conv         rows are images: convolutions that halve them, channels wider stage by stage, then (mu,
+ * logvar); the decoder mirrors them. Hidden layers are ReLU, all others tanh.
  *
  * With classes the one-hot class of a row, with a place of its own for the unknown one, follows the inputs of
  * every decoder, and of every encoder that does not read an image. */
@@ -35,12 +35,12 @@ typedef struct tt_vae_shape {
     int64_t input, latent;
     int n_hidden;
     int64_t hidden[TT_HIDDEN_MAX]; /**< of the encoder, input side first; the decoder mirrors them */
-    int64_t height, width;           /**< conv: of the image that a row is */
+    int64_t height, width;         /**< conv: of the image that a row is */
     int n_channels;
     int64_t channels[TT_HIDDEN_MAX]; /**< conv: of the encoder's stages; the decoder mirrors them */
-    int64_t audio;                 /**< two_branch: the first columns are audio, the others lyrics */
-    int64_t classes;               /**< known ones, 0: not conditioned */
-    int64_t components;            /**< of the mixture prior, 0: N(0, 1) */
+    int64_t audio;                   /**< two_branch: the first columns are audio, the others lyrics */
+    int64_t classes;                 /**< known ones, 0: not conditioned */
+    int64_t components;              /**< of the mixture prior, 0: N(0, 1) */
     tt_likelihood likelihood;
 } tt_vae_shape;
 
@@ -49,7 +49,9 @@ enum { TT_BRANCHES = 2 };
 typedef struct tt_branch {
     int64_t from, cols; /**< of the input */
     tt_net encoder, decoder;
-    int64_t logvar; /**< offset in a parameter block of the learned log-variance, -1 without */
+    int64_t encoder_weight, decoder_weight; /**< offsets in a parameter block of the first layers' */
+    int64_t logvar;      /**< offset in a parameter block of the learned log-variance, -1 without */
+    int64_t logvar_bias; /**< of the biases that give the latents' logvar, -1 in an autoencoder */
 } tt_branch;
 
 typedef struct tt_vae {
@@ -58,7 +60,8 @@ typedef struct tt_vae {
     tt_params params;
     int n_branches;
     tt_branch branch[TT_BRANCHES];
-    tt_mixture prior; /**< 0 components: N(0, 1) */
+    tt_mixture prior;       /**< 0 components: N(0, 1) */
+    tt_precision precision; /**< of work that trains; all other is float. tt_vae_new() leaves it float */
 } tt_vae;
 
 /** What passes over rows take, which come in at most `lanes` lanes of `lane_rows`. */

@@ -45,12 +45,11 @@ tt_status tt_training_check(const tt_train_params *t)
     if (t->epochs < 1) return tt_fail(TT_ERR_CONFIG, "train.epochs is %d; at least 1 is needed", t->epochs);
     if (t->batch_size < 1)
         return tt_fail(TT_ERR_CONFIG, "train.batch_size is %d; at least 1 is needed", t->batch_size);
-    if (strcmp(t->precision, "f32") != 0)
-        return tt_fail(TT_ERR_CONFIG, "train.precision is \"%s\"; this version has \"f32\"", t->precision);
+    static const char *const precisions[] = {"f32", "bf16"};
+    TT_TRY(check_word("precision", t->precision, precisions, 2));
     TT_TRY(check_optimizer(t));
     TT_TRY(check_not_negative("memory", t->memory));
-    TT_TRY(check_not_negative("beta", t->beta));
-    TT_TRY(check_not_negative("kl_warmup_epochs", t->kl_warmup_epochs));
+    TT_TRY(tt_objective_check(t));
     if (!(t->validation >= 0 && t->validation < 1))
         return tt_fail(TT_ERR_CONFIG, "train.validation is %g; a share from 0 to below 1 is needed",
                        t->validation);

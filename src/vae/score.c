@@ -9,8 +9,19 @@ enum { CHUNK_ROWS = 64 };
 
 static const double active_above = 0.01;
 
-/* Elements of the sums; the means and squares of latent units follow. */
-enum { SUM_ROWS, SUM_RECONSTRUCTION, SUM_KL, SUM_SQUARES, SUM_LATENT };
+/* Elements of the sums; the means, squares and KL of latent units follow. */
+enum { SUM_ROWS, SUM_RECONSTRUCTION, SUM_KL, SUM_SQUARE, SUM_PREDICTOR, SUM_LATENT };
+
+/* Square of what the mean of the training rows leaves of a row. */
+static double from_mean(const tt_scaling *scaling, const float *row)
+{
+    double sum = 0;
+    for (int64_t j = 0; j < scaling->cols; j++) {
+        double d = (double)row[j] - scaling->centre[j];
+        sum += d * d;
+    }
+    return sum;
+}
 
 static tt_status add_chunk(const tt_training *t, tt_vae_work *work, const float *x, int64_t used, double *sum)
 {
@@ -21,7 +32,9 @@ static tt_status add_chunk(const tt_training *t, tt_vae_work *work, const float 
     sum[SUM_ROWS] += (double)used;
     sum[SUM_RECONSTRUCTION] += loss.reconstruction;
     sum[SUM_KL] += loss.kl;
-    for (int64_t i = 0; i < used * t->vae.input; i++) sum[SUM_SQUARES] += (double)x[i] * (double)x[i];
+    sum[SUM_SQUARE] += loss.square;
+    for (int64_t r = 0; r < used; r++) sum[SUM_PREDICTOR] += from_mean(&t->scaling, x + r * t->vae.input);
+    tt_vae_kl_by_dim(work, used, sum + SUM_LATENT + 2 * n);
     for (int64_t r = 0; r < used; r++)
         for (int64_t k = 0; k < n; k++) {
             double mu = (double)latent[r * 2 * n + k];
@@ -37,9 +50,12 @@ static tt_status add_block(const tt_training *t, const unsigned char *mask, int6
 {
     tt_matrix m;
     int64_t used = 0;
+    int32_t condition[CHUNK_ROWS] = {0};
     TT_TRY(tt_samples_block(&t->samples, begin, room, &m));
+    work->condition = t->samples.condition ? condition : NULL;
     for (int64_t i = 0; i < m.count; i++) {
         if (!mask[begin + i]) continue;
+        if (t->samples.condition) condition[used] = t->samples.condition[begin + i];
         tt_scaling_apply(&t->scaling, &m, i, x + used++ * m.cols);
         if (used < CHUNK_ROWS) continue;
         TT_TRY(add_chunk(t, work, x, used, sum));
@@ -72,19 +88,26 @@ static tt_status add_rows(const tt_training *t, const unsigned char *mask, tt_bl
     return s;
 }
 
-static void summarise(int64_t latent, const double *sum, tt_scores *out)
+static void summarise(int64_t latent, const double *sum, tt_scores *out, tt_unit *units)
 {
     double n = sum[SUM_ROWS] > 0 ? sum[SUM_ROWS] : 1;
-    *out = (tt_scores){sum[SUM_ROWS], sum[SUM_RECONSTRUCTION] / n, sum[SUM_KL] / n, sum[SUM_SQUARES] / n, 0};
+    *out = (tt_scores){.rows = sum[SUM_ROWS],
+                       .reconstruction = sum[SUM_RECONSTRUCTION] / n,
+                       .kl = sum[SUM_KL] / n,
+                       .square = sum[SUM_SQUARE] / n,
+                       .predictor = sum[SUM_PREDICTOR] / n};
     for (int64_t k = 0; k < latent; k++) {
-        double mean = sum[SUM_LATENT + k] / n;
-        out->active += sum[SUM_LATENT + latent + k] / n - mean * mean > active_above;
+        const double *of = sum + SUM_LATENT + k;
+        double mean = of[0] / n, variance = of[latent] / n - mean * mean;
+        bool active = variance > active_above;
+        out->active += active;
+        if (units) units[k] = (tt_unit){of[2 * latent] / n, variance, active};
     }
 }
 
-tt_status tt_training_score(const tt_training *t, const unsigned char *mask, tt_scores *out)
+tt_status tt_training_score(const tt_training *t, const unsigned char *mask, tt_scores *out, tt_unit *units)
 {
-    int64_t m = SUM_LATENT + 2 * t->vae.latent;
+    int64_t m = SUM_LATENT + 3 * t->vae.latent;
     double *total = NULL;
     tt_blocksum *sum = NULL;
     tt_feed_settle(&t->feed);
@@ -93,7 +116,7 @@ tt_status tt_training_score(const tt_training *t, const unsigned char *mask, tt_
     if (s == TT_OK) s = add_rows(t, mask, sum);
     s = tt_agree(t->comm, s);
     if (s == TT_OK) s = tt_blocksum_finish(sum, t->comm, TT_OK, total);
-    if (s == TT_OK) summarise(t->vae.latent, total, out);
+    if (s == TT_OK) summarise(t->vae.latent, total, out, units);
     tt_blocksum_free(sum);
     free(total);
     return s;

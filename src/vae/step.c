@@ -6,13 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-double tt_training_beta(const tt_training *t)
-{
-    int warmup = t->settings->kl_warmup_epochs;
-    double done = (double)t->epoch + (double)t->step / (double)t->feed.steps;
-    return t->settings->beta * (done < warmup ? done / warmup : 1.0);
-}
-
 /* The sums of lanes, added as their gradients are: pairs, pairs of pairs. */
 static tt_vae_loss sum_losses(int64_t lanes, const tt_vae_loss *loss)
 {
@@ -38,7 +31,7 @@ static tt_status lanes_gradient(tt_training *t, int64_t lane, int64_t lanes, flo
     tt_stream noise = {t->provenance->seed, TT_FOR_NOISE, (uint64_t)t->epoch};
     for (int64_t i = 0; i < used; i++)
         tt_random_normals(noise, (uint64_t)rows.id[i], n, t->work.noise + i * n);
-    tt_objective objective = {.beta = tt_training_beta(t)};
+    tt_objective objective = tt_training_objective(t);
     t->work.condition = rows.condition;
     TT_TRY(tt_vae_step(&t->vae, &objective, lanes, used, rows.rows, &t->work, out, t->loss));
     tt_vae_loss loss = sum_losses(lanes, t->loss);

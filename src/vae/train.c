@@ -11,24 +11,6 @@
 /* Lines about epochs in the log of a whole run, about. */
 enum { EPOCH_LINES = 10 };
 
-static tt_status check_model(const tt_model_params *m)
-{
-    if (strcmp(m->kind, "fc") != 0)
-        return tt_fail(TT_ERR_CONFIG, "model.kind is \"%s\"; this version trains \"fc\"", m->kind);
-    if (strcmp(m->condition, "none") != 0)
-        return tt_fail(TT_ERR_CONFIG, "model.condition is \"%s\"; this version has \"none\"", m->condition);
-    if (m->latent_dim < 1)
-        return tt_fail(TT_ERR_CONFIG, "model.latent_dim is %d; at least 1 is needed", m->latent_dim);
-    if (m->n_hidden < 0 || m->n_hidden > TT_HIDDEN_MAX)
-        return tt_fail(TT_ERR_CONFIG, "model.hidden_dims has %d layers; 0 to %d are possible", m->n_hidden,
-                       TT_HIDDEN_MAX);
-    for (int i = 0; i < m->n_hidden; i++)
-        if (m->hidden_dims[i] < 1)
-            return tt_fail(TT_ERR_CONFIG, "model.hidden_dims[%d] is %d; at least 1 is needed", i,
-                           m->hidden_dims[i]);
-    return TT_OK;
-}
-
 /* Give the rows their classes, and say what is odd about them. Collective. */
 static tt_status take_classes(tt_training *t)
 {
@@ -42,7 +24,7 @@ static tt_status take_classes(tt_training *t)
 }
 
 /* Read the rows, choose those to train on, learn their scale. Collective. */
-static tt_status prepare_data(tt_training *t, const char *input)
+static tt_status prepare_data(tt_training *t, const tt_model_params *model, const char *input)
 {
     TT_TRY(tt_samples_read(t->comm, input, tt_feed_memory(t->settings), &t->samples));
     const tt_matrix *x = &t->samples.x;
@@ -52,15 +34,31 @@ static tt_status prepare_data(tt_training *t, const char *input)
     if (t->classes) TT_TRY(take_classes(t));
     tt_samples_split(&t->samples, t->provenance->seed, t->settings->validation);
     TT_TRY(tt_agree(t->comm, tt_scaling_new(x->cols, &t->scaling)));
-    TT_TRY(tt_scaling_fit(&t->samples, &t->scaling));
+    bool images = strcmp(model->kind, "conv") == 0, unit = strcmp(model->reconstruction, "bernoulli") == 0;
+    TT_TRY(tt_scaling_fit(&t->samples, images, unit, &t->scaling));
+    if (!unit && strcmp(t->settings->scaling, "within") == 0)
+        TT_TRY(tt_within_fit(&t->samples, t->provenance->seed, &t->scaling.within));
+    TT_TRY(tt_agree(t->comm, tt_scaling_settle(&t->scaling, &t->samples)));
     return tt_feed_new(&t->samples, &t->scaling, t->provenance->seed, t->settings, &t->feed);
 }
 
-static tt_status build_local(tt_training *t, const tt_model_params *m)
+/* What all ranks' processors can do, since their sums must be of one kind. Collective. */
+static tt_precision choose_precision(const tt_training *t)
 {
-    tt_vae_shape shape = {.input = t->samples.x.cols, .latent = m->latent_dim, .n_hidden = m->n_hidden};
-    for (int i = 0; i < m->n_hidden; i++) shape.hidden[i] = m->hidden_dims[i];
-    TT_TRY(tt_vae_new(&shape, &t->vae));
+    if (strcmp(t->settings->precision, "bf16") != 0) return TT_PRECISION_F32;
+    int64_t unable = tt_precision_possible(TT_PRECISION_BF16) != TT_PRECISION_BF16;
+    if (tt_max_i64(t->comm, unable) == 0) return TT_PRECISION_BF16;
+    if (t->comm->rank == 0)
+        tt_warn(
+            "train.precision is bf16, which a processor here does not have (it takes AVX512_BF16): training "
+            "in f32");
+    return TT_PRECISION_F32;
+}
+
+static tt_status build_local(tt_training *t, const tt_vae_shape *shape)
+{
+    TT_TRY(tt_vae_new(shape, &t->vae));
+    t->vae.precision = t->precision;
     const tt_params *p = &t->vae.params;
     int64_t lanes = tt_vae_lanes(&t->vae, t->feed.n_lanes > 0 ? t->feed.n_lanes : 1);
     TT_TRY(tt_vae_work_new(&t->vae, lanes, t->feed.lane_rows, true, &t->work));
@@ -71,6 +69,7 @@ static tt_status build_local(tt_training *t, const tt_model_params *m)
     if (t->settings->patience > 0) TT_TRY(tt_params_block(p, "the best parameters", &t->best));
     TT_TRY(tt_alloc(p->size + TT_TAIL, sizeof(float), "gradients", &t->gradient));
     TT_TRY(tt_alloc(t->settings->epochs * TT_HISTORY, sizeof *t->history, "the history", &t->history));
+    TT_TRY(tt_alloc(t->vae.latent, sizeof *t->unit, "latent units", &t->unit));
     tt_training_recipe(t);
     return t->settings->reproducible ? tt_lanesum_new(p->size + TT_TAIL, t->feed.first_lane, &t->lanes)
                                      : TT_OK;
@@ -97,6 +96,7 @@ void tt_training_free(tt_training *t)
     free(t->best);
     free(t->gradient);
     free(t->history);
+    free(t->unit);
     free(t->loss);
     tt_vae_work_free(&t->work);
     tt_vae_free(&t->vae);
@@ -120,7 +120,7 @@ static void say_epoch(const tt_training *t, const double *h)
 /* Keep the parameters of the best epoch. */
 static void note_best(tt_training *t, double loss)
 {
-    if (!t->best || !(loss < t->best_loss)) return;
+    if (!t->best || t->epoch < tt_training_pretrain(t) || !(loss < t->best_loss)) return;
     t->best_loss = loss;
     t->best_epoch = t->epoch + 1;
     memcpy(t->best, t->params, (size_t)t->vae.params.size * sizeof *t->best);
@@ -129,8 +129,7 @@ static void note_best(tt_training *t, double loss)
 /* Patience runs from the best epoch, but not while beta still rises. */
 static bool lost_patience(const tt_training *t)
 {
-    int64_t since =
-        t->best_epoch > t->settings->kl_warmup_epochs ? t->best_epoch : t->settings->kl_warmup_epochs;
+    int64_t risen = tt_training_risen(t), since = t->best_epoch > risen ? t->best_epoch : risen;
     return t->best && t->step == 0 && t->epoch - since >= t->settings->patience;
 }
 
@@ -145,12 +144,13 @@ static tt_status end_epoch(tt_training *t)
     double *h = t->history + t->epoch * TT_HISTORY, rows = t->sums[3];
     tt_scores held = {.reconstruction = NAN, .kl = NAN};
     tt_phase(&t->phases, "validate");
-    if (t->samples.n_held > 0) TT_TRY(tt_training_score(t, t->samples.held, &held));
+    if (t->samples.n_held > 0) TT_TRY(tt_training_score(t, t->samples.held, &held, NULL));
     h[TT_H_EPOCH] = (double)t->epoch + 1;
     h[TT_H_LOSS] = t->sums[0] / rows;
     h[TT_H_RECONSTRUCTION] = t->sums[1] / rows;
     h[TT_H_KL] = t->sums[2] / rows;
-    h[TT_H_VALIDATION] = held.reconstruction + t->settings->beta * held.kl;
+    bool plain = tt_training_objective(t).plain;
+    h[TT_H_VALIDATION] = held.reconstruction + (plain ? 0 : t->settings->beta * held.kl);
     h[TT_H_RATE] = t->rate;
     double now = tt_now();
     h[TT_H_SECONDS] = t->seconds + now - t->epoch_began;
@@ -166,6 +166,7 @@ static tt_status end_epoch(tt_training *t)
 
 tt_status tt_training_advance(tt_training *t, bool *due)
 {
+    TT_TRY(tt_training_start_prior(t));
     TT_TRY(tt_training_step(t, due));
     return t->step == t->feed.steps ? end_epoch(t) : TT_OK;
 }
@@ -210,24 +211,33 @@ static void take_best(tt_training *t)
             (long long)t->best_epoch, t->best_loss);
 }
 
+/* The two ways in which a model learns nothing. */
+static void warn_collapse(const tt_training *t, const tt_scores *train, double left)
+{
+    if (2 * train->active < t->vae.latent)
+        tt_warn("fewer than half of the latent units are active (%lld of %lld): train "
+                "longer, or with a smaller train.beta (%g) or model.latent_dim, or with train.free_bits",
+                (long long)train->active, (long long)t->vae.latent, t->settings->beta);
+    if (left > 95)
+        tt_warn(
+            "the reconstruction leaves %.1f %% of what the mean leaves: the decoder hardly uses the latents",
+            left);
+}
+
 /* Say in the end whether the model learnt something. Collective. */
 static tt_status say_result(tt_training *t)
 {
     bool held = t->samples.n_held > 0;
     tt_scores train, other;
     tt_phase(&t->phases, "validate");
-    TT_TRY(tt_training_score(t, t->samples.train, &train));
+    TT_TRY(tt_training_score(t, t->samples.train, &train, t->unit));
     other = train;
-    if (held) TT_TRY(tt_training_score(t, t->samples.held, &other));
-    double left = other.predictor > 0 ? 100 * other.reconstruction / other.predictor : 0;
+    if (held) TT_TRY(tt_training_score(t, t->samples.held, &other, NULL));
+    double left = other.predictor > 0 ? 100 * other.square / other.predictor : 0;
     tt_info("train: %lld of %lld latent units active; reconstruction of %s rows leaves %.1f %% of what the "
             "mean leaves",
             (long long)train.active, (long long)t->vae.latent, held ? "held-out" : "training", left);
-    if (2 * train.active < t->vae.latent)
-        tt_warn("fewer than half of the latent units are active: train longer, or with a smaller train.beta "
-                "(%g) or "
-                "model.latent_dim (%lld)",
-                t->settings->beta, (long long)t->vae.latent);
+    if (t->comm->rank == 0) warn_collapse(t, &train, left);
     return TT_OK;
 }
 
@@ -253,12 +263,15 @@ tt_status tt_training_new(const tt_comm *comm, const tt_model_params *model, con
 {
     *out = (tt_training){.comm = comm, .settings = settings, .provenance = provenance, .output = output};
     if (strcmp(model->condition, "none") != 0) out->classes = classes;
-    TT_TRY(check_model(model));
     TT_TRY(tt_training_check(settings));
+    TT_TRY(tt_model_check(model, settings));
     bool resumed;
+    tt_vae_shape shape;
     tt_phase(&out->phases, "read");
-    TT_TRY(prepare_data(out, input));
-    TT_TRY(tt_agree(comm, build_local(out, model)));
+    TT_TRY(prepare_data(out, model, input));
+    out->precision = choose_precision(out);
+    TT_TRY(tt_model_shape(&out->samples, model, input, &shape));
+    TT_TRY(tt_agree(comm, build_local(out, &shape)));
     TT_TRY(tt_checkpoint_read(out, &resumed));
     if (!resumed) begin(out);
     say_start(out, resumed);

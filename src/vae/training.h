@@ -22,12 +22,29 @@ enum {
 /** What rides behind the gradient in the one reduction of a step. */
 enum { TT_TAIL_RECONSTRUCTION, TT_TAIL_KL, TT_TAIL_PENALTY, TT_TAIL_ROWS, TT_TAIL_CHECKPOINT, TT_TAIL = 16 };
 
+/** Sums over the rows that a mask marks, without noise. */
+typedef struct tt_scores {
+    double rows;
+    double reconstruction, kl; /**< mean per row */
+    double square;             /**< |x - x'|^2, mean per row */
+    double predictor;          /**< of it what predicting the mean of the training rows would leave */
+    int64_t active;            /**< latent units whose mean varies by more than 0.01 (Burda et al. 2016) */
+} tt_scores;
+
+/** One dimension of the latents over the same rows. */
+typedef struct tt_unit {
+    double kl;       /**< mean per row */
+    double variance; /**< of its mean */
+    bool active;
+} tt_unit;
+
 typedef struct tt_training {
     const tt_comm *comm;
     const tt_train_params *settings;
     const tt_provenance *provenance;
     const tt_classes *classes; /**< of the rows, NULL unless the model is conditioned */
     const char *output;
+    tt_precision precision; /**< what was asked for, if all ranks can */
     tt_samples samples;
     tt_scaling scaling;
     tt_feed feed;
@@ -47,6 +64,7 @@ typedef struct tt_training {
     double best_loss;     /**< of held-out rows at the full beta, or of training rows without any */
     double sums[4];       /**< of this epoch so far: loss, reconstruction, KL, rows */
     double *history;      /**< [epochs, TT_HISTORY] */
+    tt_unit *unit;        /**< [latent] in the end, over the training rows */
     double seconds;       /**< spent in this epoch before a checkpoint was taken up */
     double epoch_began;   /**< tt_now() */
     double checkpoint_at; /**< tt_now() of the last one */
@@ -60,6 +78,10 @@ tt_status tt_training_new(const tt_comm *comm, const tt_model_params *model, con
                           const char *output, tt_training *out);
 void tt_training_free(tt_training *t);
 
+/** Make the shape one of kind conv: images of the size that the rows of the dataset have, as many of
+ *  model.channels as they take. @return TT_OK or TT_ERR_INPUT. Not collective. */
+tt_status tt_model_images(const tt_samples *samples, const tt_model_params *model, tt_vae_shape *shape);
+
 /** TT_ERR_CONFIG naming the setting of `train:` that cannot be. Not collective. */
 tt_status tt_training_check(const tt_train_params *settings);
 
@@ -72,23 +94,41 @@ double tt_training_rate(const tt_training *t);
 /** Take one step, and close the epoch if it was its last; as tt_training_step(). Collective. */
 tt_status tt_training_advance(tt_training *t, bool *due);
 
-/** Sums over the rows that a mask marks, without noise. */
-typedef struct tt_scores {
-    double rows;
-    double reconstruction, kl; /**< mean per row */
-    double predictor;          /**< what predicting the mean would leave, per row */
-    int64_t active;            /**< latent units whose mean varies by more than 0.01 (Burda et al. 2016) */
-} tt_scores;
-
-/** Score the rows that `mask` marks: the same bits on any rank count. Collective. */
-tt_status tt_training_score(const tt_training *t, const unsigned char *mask, tt_scores *out);
+/** Score the rows that `mask` marks: the same bits on any rank count. @param[out] units  [latent] or NULL.
+ * Collective. */
+tt_status tt_training_score(const tt_training *t, const unsigned char *mask, tt_scores *out, tt_unit *units);
 
 /** Take one step. TT_STOPPED, with nothing changed, if a signal asked for it; *due tells whether it is time
  * for a checkpoint. Collective. */
 tt_status tt_training_step(tt_training *t, bool *due);
 
+/** TT_ERR_CONFIG naming the setting of `model:`, or of `train:` beside it, that cannot be. Not collective. */
+tt_status tt_model_check(const tt_model_params *model, const tt_train_params *train);
+
+/** The shape of the model that the settings, once checked, and the rows ask for; `input` tells the columns of
+ * a two_branch model apart by /names. Collective. @return TT_OK, TT_ERR_INPUT, TT_ERR_IO, TT_ERR_MEMORY */
+tt_status tt_model_shape(const tt_samples *samples, const tt_model_params *model, const char *input,
+                         tt_vae_shape *out);
+
+/** TT_ERR_CONFIG naming the setting of the objective that cannot be. Not collective. */
+tt_status tt_objective_check(const tt_train_params *settings);
+
+/** Epochs of a plain autoencoder before a mixture prior is fitted; 0 with another prior. */
+int64_t tt_training_pretrain(const tt_training *t);
+
+/** Epochs until beta is at its full height for the first time. */
+int64_t tt_training_risen(const tt_training *t);
+
 /** Weight of the KL term at the present step. */
 double tt_training_beta(const tt_training *t);
+
+/** What the present step minimises. */
+tt_objective tt_training_objective(const tt_training *t);
+
+/** Fit the mixture prior to the means of the training rows, if the present step is the first one after
+ * pre-training: a function of the parameters there, so that a checkpoint before it and one after it lead to
+ * the same. Collective. @return TT_OK, TT_ERR_MEMORY, TT_ERR_IO, or TT_STOPPED with nothing changed */
+tt_status tt_training_start_prior(tt_training *t);
 
 /** Whether all epochs are done, or patience has run out. */
 bool tt_training_done(const tt_training *t);

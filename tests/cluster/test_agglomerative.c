@@ -208,6 +208,41 @@ static void test_equal_and_few(void **state)
     }
 }
 
+/* Pairs of doubles that are one point, or nearly, in float32: their heights are those of doubles. */
+static void test_double(void **state)
+{
+    (void)state;
+    enum { PAIRS = 300 };
+    static double x[2 * PAIRS][2];
+    for (int i = 0; i < 2 * PAIRS; i++) {
+        x[i][0] = i / 2 + i % 2 * 1e-5 * (1 + i / 2 / 1000.0);
+        x[i][1] = 1 / 3.0;
+    }
+    char file[900], spec[1000];
+    const tt_column column = {.name = "/x", .type = TT_F64, .n_dims = 2, .dims = {2 * PAIRS, 2}};
+    const tt_provenance origin = {.stage = "test", .fingerprint = "pairs", .config = ""};
+    tt_store *store;
+    snprintf(file, sizeof file, "%s", scratch("pairs.h5"));
+    snprintf(spec, sizeof spec, "%s:/x", file);
+    assert_ok(tt_store_create(&world, file, &origin, &column, 1, &store));
+    tt_status s = world.rank == 0 ? tt_store_write(store, "/x", 0, 2 * PAIRS, x) : TT_OK;
+    assert_ok(tt_store_publish(store, NULL, s));
+    for (tt_linkage l = TT_WARD; l <= TT_SINGLE; l++) {
+        tt_agglomerative_params p = {.linkage = l, .metric = TT_EUCLIDEAN, .k = PAIRS};
+        tt_matrix rows;
+        tt_agglomerative tree;
+        assert_ok(tt_matrix_read_exact(&world, spec, "/x", &rows));
+        assert_ok(tt_agglomerative_fit(&rows, &p, 1, &tree));
+        for (int i = 0; i < PAIRS; i++) {
+            double height = x[2 * i + 1][0] - x[2 * i][0];
+            assert_near(tree.linkage[4 * i + 2], height, 1e-7 * height);
+        }
+        for (int64_t i = 0; i < rows.count; i++) assert_int_equal(tree.label[i], (rows.first + i) / 2);
+        tt_agglomerative_free(&tree);
+        tt_matrix_free(&rows);
+    }
+}
+
 /* More micro-clusters than rows that differ: the tree over those that do, with equal leaves joined at 0. */
 static void test_presample_equal(void **state)
 {
@@ -276,11 +311,9 @@ static void test_errors(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_golden),
-    cmocka_unit_test(test_ranks),
-    cmocka_unit_test(test_tiny),
-    cmocka_unit_test(test_equal_and_few),
-    cmocka_unit_test(test_presample_equal),
+    cmocka_unit_test(test_golden),        cmocka_unit_test(test_ranks),
+    cmocka_unit_test(test_tiny),          cmocka_unit_test(test_double),
+    cmocka_unit_test(test_equal_and_few), cmocka_unit_test(test_presample_equal),
     cmocka_unit_test(test_errors),
 };
 TT_TEST_MAIN(cases)

@@ -8,9 +8,10 @@ cd "$TT_SCRATCH" || exit 1
 fail() { echo "$1"; exit 1; }
 
 cluster() { # ranks arguments...
-    local n=$1
+    local start=(mpirun -q -n "$1")
+    [ "$1" -gt 1 ] || start=()
     shift
-    mpirun -q -n "$n" "$tutti" cluster "$@" 2>log
+    "${start[@]}" "$tutti" cluster "$@" 2>log
 }
 
 same() { # a b dataset...
@@ -26,10 +27,10 @@ says() { # words: the run just made failed with one line that holds them
     fi
 }
 
-# Every method on 1, 3 and 5 ranks
+# Every method on 1 and 3 ranks, of which the room's own tests try more
 for method in kmeans agglomerative dbscan; do
-    for n in 1 3 5; do cluster "$n" --input "$golden:/blobs/x" --method $method --output "$method$n.h5" || fail "$(cat log)"; done
-    for n in 3 5; do same "${method}1.h5" "$method$n.h5" /$method; done
+    for n in 1 3; do cluster "$n" --input "$golden:/blobs/x" --method $method --output "$method$n.h5" || fail "$(cat log)"; done
+    same "${method}1.h5" "${method}3.h5" /$method
 done
 
 # k from a range, by silhouette and by elbow
@@ -45,29 +46,27 @@ cluster 1 --input "$golden:/blobs/x" --k 4 --init kmeans1.h5:/kmeans/centroids -
 says "is not a dataset of 4 centroids"
 
 # Edges
-cluster 2 --input "$golden:/blobs/x" --k 100000 --output x.h5 && fail "k > n"
+cluster 1 --input "$golden:/blobs/x" --k 100000 --output x.h5 && fail "k > n"
 says "has only .* valid rows"
-cluster 2 --input "$golden:/blobs/x" --method agglomerative --k 100000 --output each.h5 || fail "$(cat log)"
+cluster 1 --input "$golden:/blobs/x" --method agglomerative --k 100000 --output each.h5 || fail "$(cat log)"
 grep -q 'each is a cluster of its own' log || fail "$(cat log)"
-cluster 2 --input "$golden:/blobs/x" --eps 1 --output x.h5 && fail "eps of k-means"
+cluster 1 --input "$golden:/blobs/x" --eps 1 --output x.h5 && fail "eps of k-means"
 says "eps is no option of --method kmeans"
-cluster 2 --input "$golden:/blobs/x" --method dbscan --eps 1e30 --output all.h5 || fail "$(cat log)"
+cluster 1 --input "$golden:/blobs/x" --method dbscan --eps 1e30 --output all.h5 || fail "$(cat log)"
 grep -q ' 1 clusters, .* 0 noise' log || fail "$(cat log)"
-cluster 2 --input "$golden:/blobs/x" --method dbscan --eps 1e-9 --output none.h5 || fail "$(cat log)"
+cluster 1 --input "$golden:/blobs/x" --method dbscan --eps 1e-9 --output none.h5 || fail "$(cat log)"
 grep -q ' 0 clusters' log || fail "$(cat log)"
 
 # A run that is stopped: exit 75, then on to the same bits on another number of ranks
-long=(--input "$golden:/overlap/x" --method kmeans --k 40 --n-init 1000 --tol 0)
-stop_after() { # seconds output: the status of a run on 2 ranks whose second rank is told to stop
-    # shellcheck disable=SC2016 # the inner shell is to expand it
-    mpirun -q -n 2 bash -c 'echo $$ >rank$OMPI_COMM_WORLD_RANK.pid; exec "$@"' - "$tutti" cluster "${long[@]}" --output "$2" 2>log &
-    local run=$!
-    sleep "$1"
-    kill -TERM "$(cat rank1.pid)"
-    wait $run
-}
+long=(--input "$golden:/overlap/x" --method kmeans --k 40 --n-init 500 --tol 0)
 cluster 1 "${long[@]}" --output whole.h5 || fail "$(cat log)"
-stop_after 1 part.h5
+# shellcheck disable=SC2016 # the inner shell is to expand it
+mpirun -q -n 2 bash -c 'echo $$ >rank$OMPI_COMM_WORLD_RANK.pid; exec "$@"' - "$tutti" cluster "${long[@]}" --output part.h5 2>log &
+run=$!
+while [ ! -e part.h5.part ] && kill -0 $run 2>/dev/null; do sleep 0.02; done # which is when it begins
+sleep 0.2
+kill -TERM "$(cat rank1.pid)"
+wait $run
 [ $? = 75 ] || { cat log; fail "a stopped run does not end in 75"; }
 [ -e part.h5.checkpoint ] || fail "no checkpoint: $(ls)"
 [ ! -e part.h5 ] || fail "published before its end"

@@ -138,11 +138,13 @@ static void test_huge_field(void **state)
         int n = sprintf(text, "path,note,lyrics\na.wav,x,y\nb.wav,z,\"");
         memset(text + n, more ? '\n' : 'x', more ? LIMIT : LYRICS);
         size_t end = (size_t)n + (more ? LIMIT : LYRICS);
+        text[n + 9] = '\0';
         end += (size_t)sprintf(text + end, "\"\n");
         put_file(dir, "m.csv", text, end);
         assert_int_equal(tt_corpus_list(&world, &params, &t), more ? TT_ERR_INPUT : TT_OK);
         if (more) assert_non_null(strstr(tt_message(), "a row of more than 80 MB: is a quote missing?"));
         if (!more) assert_int_equal(strlen(t.v[1].lyrics), LYRICS);
+        if (!more) assert_int_equal(strchr(t.v[1].lyrics, ' ') - t.v[1].lyrics, 9); /* the NUL */
         tt_tracks_free(&t);
         unlink(path);
     }

@@ -3,6 +3,7 @@
 
 #include "tutti/corpus.h"
 #include "tutti/fuse.h"
+#include "tutti/half.h"
 #include "tutti/lyrics.h"
 #include "tutti/memory.h"
 
@@ -131,8 +132,9 @@ static void test_variance(void **state)
     free(ratio);
 }
 
-/* Vectors of the tracks 0, 2, 4, ... in reverse order, found by their ids. */
-static void make_foreign(const char *path)
+/* Vectors of the tracks 0, 2, 4, ... in reverse order, found by their ids, which begin with `kind`; the first
+ * `twice` of them are one and the same. */
+static void make_foreign(const char *path, const char *kind, int twice)
 {
     enum { ROWS = TRACKS / 2, ID = 16 };
     static float x[ROWS][DIMS];
@@ -142,8 +144,9 @@ static void make_foreign(const char *path)
         {.name = "/x", .type = TT_F32, .n_dims = 2, .dims = {ROWS, DIMS}},
         {.name = "/id", .type = TT_TEXT, .n_dims = 1, .dims = {ROWS}, .text_bytes = ID}};
     for (int i = 0; i < ROWS; i++) {
-        int track = 2 * (ROWS - 1 - i);
-        snprintf(id[i], ID, "song/%d", track);
+        int track = 2 * (ROWS - 1 - (i < twice ? 0 : i));
+        memset(id[i], 0, ID);
+        snprintf(id[i], ID, "%s/%d", kind, track);
         for (int j = 0; j < DIMS; j++) x[i][j] = (float)(track * 10 + j);
     }
     tt_store *store;
@@ -163,7 +166,7 @@ static void test_foreign_ids(void **state)
     snprintf(output, sizeof output, "%s", scratch("lyrics2.h5"));
     snprintf(file, sizeof file, "%s", scratch("foreign.h5"));
     make_manifest(manifest);
-    make_foreign(file);
+    make_foreign(file, "song", 0);
     tt_lyrics_params p = settings;
     p.embedding_file = file;
     run_lyrics(&p, manifest, output);
@@ -175,6 +178,13 @@ static void test_foreign_ids(void **state)
     }
     free(valid);
     free(x);
+    tt_provenance origin = {"lyrics", "bad", "", "", 1};
+    make_foreign(file, "song", 2);
+    assert_int_equal(tt_lyrics(&world, &p, &origin, manifest, output), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_message(), "/id has more than one row for track song/298"));
+    make_foreign(file, "other", 0);
+    assert_int_equal(tt_lyrics(&world, &p, &origin, manifest, output), TT_ERR_INPUT);
+    assert_non_null(strstr(tt_message(), "none of the 150 texts /id is the id of a track"));
 }
 
 static void write_npy(const char *path, int rows, const char *type)
@@ -192,7 +202,13 @@ static void write_npy(const char *path, int rows, const char *type)
         fwrite(text, 1, 118, f);
         for (int i = 0; i < 2 * rows; i++) {
             double v = 0.5 * i;
-            fwrite(&v, sizeof v, 1, f);
+            float narrow = (float)v;
+            uint16_t half;
+            tt_half_pack(1, &narrow, &half);
+            if (type[2] == '2')
+                fwrite(&half, sizeof half, 1, f);
+            else
+                fwrite(&v, sizeof v, 1, f);
         }
         fclose(f);
     }
@@ -208,21 +224,23 @@ static void test_foreign_npy(void **state)
     snprintf(output, sizeof output, "%s", scratch("lyrics3.h5"));
     snprintf(file, sizeof file, "%s", scratch("foreign.npy"));
     make_manifest(manifest);
-    write_npy(file, TRACKS, "<f8");
     tt_lyrics_params p = settings;
     p.embedding_file = file;
-    run_lyrics(&p, manifest, output);
-    float *x = load(output, "/embedding", TT_F32, sizeof *x, &c);
-    assert_int_equal(c.dims[1], 2);
-    for (int i = 0; i < 2 * TRACKS; i++) assert_true(x[i] == 0.5F * (float)i);
-    free(x);
+    for (int half = 0; half < 2; half++) {
+        write_npy(file, TRACKS, half ? "<f2" : "<f8");
+        run_lyrics(&p, manifest, output);
+        float *x = load(output, "/embedding", TT_F32, sizeof *x, &c);
+        assert_int_equal(c.dims[1], 2);
+        for (int i = 0; i < 2 * TRACKS; i++) assert_true(x[i] == 0.5F * (float)i);
+        free(x);
+    }
     tt_provenance origin = {"lyrics", "bad", "", "", 1};
     write_npy(file, TRACKS - 1, "<f8");
     assert_int_equal(tt_lyrics(&world, &p, &origin, manifest, output), TT_ERR_INPUT);
     assert_non_null(strstr(tt_message(), "299 rows for 300 tracks"));
     write_npy(file, TRACKS, "<i8");
     assert_int_equal(tt_lyrics(&world, &p, &origin, manifest, output), TT_ERR_INPUT);
-    assert_non_null(strstr(tt_message(), "float32 or float64"));
+    assert_non_null(strstr(tt_message(), "float16, float32 or float64"));
 }
 
 /* Sums of squares of the columns [from, to) over the training clips with lyrics, per such clip. */

@@ -82,6 +82,18 @@ static void make(const tt_comm *comm, int64_t n, int64_t cols, tt_matrix *x)
     x->n_valid = tt_sum_i64(comm, valid);
 }
 
+/* Axes are of length 1 and at right angles, those of no variance too. */
+static void check_axes(const tt_pca *pca)
+{
+    for (int64_t i = 0; i < pca->components; i++)
+        for (int64_t k = 0; k <= i; k++) {
+            double sum = 0;
+            for (int64_t j = 0; j < pca->cols; j++)
+                sum += pca->axes[i * pca->cols + j] * pca->axes[k * pca->cols + j];
+            assert_near(sum, i == k, 1e-10);
+        }
+}
+
 static void check_ranks(int64_t n, int64_t cols, int64_t k)
 {
     tt_comm self = tt_comm_wrap(MPI_COMM_SELF);
@@ -92,6 +104,7 @@ static void check_ranks(int64_t n, int64_t cols, int64_t k)
     make(&self, n, cols, &all);
     assert_ok(tt_pca_fit(&x, k, &a));
     assert_ok(tt_pca_fit(&all, k, &b));
+    check_axes(&a);
     assert_memory_equal(a.axes, b.axes, (size_t)(k * cols) * sizeof *a.axes);
     assert_memory_equal(a.explained_variance, b.explained_variance, (size_t)k * sizeof *a.axes);
     assert_ok(tt_alloc(x.count * k, sizeof *scores, "test", &scores));
@@ -114,20 +127,57 @@ static void test_ranks(void **state)
     check_ranks(4, 3, 2);
     check_ranks(1900, 37, 5);
     check_ranks(700, 130, 130); /* more than one block of the solver */
+    check_ranks(40, 300, 34);   /* fewer rows than columns; as many components as valid rows */
+    check_ranks(300, 301, 20);
+}
+
+/* The same numbers by the rows' products as by the columns': a matrix beside itself with rows that are not
+ * valid until they are as many as its columns. */
+static void test_wide_as_tall(void **state)
+{
+    (void)state;
+    enum { ROWS = 60, COLS = 90, KEPT = 12 };
+    tt_matrix wide, tall;
+    tt_pca a, b;
+    make(&world, ROWS, COLS, &wide);
+    assert_ok(tt_matrix_new(&world, "tall", COLS + 1, COLS, &tall));
+    int64_t n = 0;
+    for (int64_t i = 0; i < tall.count; i++) {
+        bool there = tall.first + i < ROWS && wide.valid[i]; /* one block: they are dealt alike */
+        n += tall.valid[i] = there;
+        if (there) memcpy(tall.data + i * COLS, wide.data + i * COLS, COLS * sizeof *tall.data);
+    }
+    tall.n_valid = tt_sum_i64(&world, n);
+    assert_ok(tt_pca_fit(&wide, KEPT, &a));
+    assert_ok(tt_pca_fit(&tall, KEPT, &b));
+    assert_near(a.total_variance, b.total_variance, 1e-12 * b.total_variance);
+    for (int i = 0; i < KEPT; i++)
+        assert_near(a.explained_variance[i], b.explained_variance[i], 1e-12 * b.explained_variance[0]);
+    for (int i = 0; i < KEPT * COLS; i++) assert_near(a.axes[i], b.axes[i], 1e-9);
+    tt_pca_free(&a);
+    tt_pca_free(&b);
+    tt_matrix_free(&wide);
+    tt_matrix_free(&tall);
+}
+
+static void check_constant(int64_t rows, int64_t cols)
+{
+    tt_matrix x;
+    tt_pca pca;
+    assert_ok(tt_matrix_new(&world, "constant.h5:/x", rows, cols, &x));
+    for (int64_t i = 0; i < x.count * cols; i++) x.data[i] = 0.1f;
+    assert_ok(tt_pca_fit(&x, 2, &pca));
+    assert_true(pca.total_variance == 0 && pca.explained_variance[0] == 0);
+    check_axes(&pca);
+    tt_pca_free(&pca);
+    tt_matrix_free(&x);
 }
 
 static void test_constant(void **state)
 {
     (void)state;
-    tt_matrix x;
-    tt_pca pca;
-    assert_ok(tt_matrix_new(&world, "constant.h5:/x", 300, 3, &x));
-    for (int64_t i = 0; i < x.count * 3; i++) x.data[i] = 0.1f;
-    assert_ok(tt_pca_fit(&x, 2, &pca));
-    assert_true(pca.total_variance == 0 && pca.explained_variance[0] == 0);
-    for (int i = 0; i < 6; i++) assert_true(isfinite(pca.axes[i]));
-    tt_pca_free(&pca);
-    tt_matrix_free(&x);
+    check_constant(300, 3);
+    check_constant(3, 300);
 }
 
 static void test_errors(void **state)
@@ -181,7 +231,8 @@ static void test_overflow(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_golden), cmocka_unit_test(test_ranks), cmocka_unit_test(test_constant),
-    cmocka_unit_test(test_errors), cmocka_unit_test(test_stage), cmocka_unit_test(test_overflow),
+    cmocka_unit_test(test_golden),   cmocka_unit_test(test_ranks),  cmocka_unit_test(test_wide_as_tall),
+    cmocka_unit_test(test_constant), cmocka_unit_test(test_errors), cmocka_unit_test(test_stage),
+    cmocka_unit_test(test_overflow),
 };
 TT_TEST_MAIN(cases)

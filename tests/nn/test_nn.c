@@ -1,7 +1,9 @@
 /* The table of parameters, the dense layer against plain loops. */
 #include "test.h"
 
+#include "nn/bfloat.h"
 #include "nn/dense.h"
+#include "nn/gemm.h"
 #include "nn/loss.h"
 #include "tutti/memory.h"
 #include "tutti/random.h"
@@ -266,9 +268,66 @@ static void test_kl(void **state)
     assert_near(dlatent[3], 1.5 * (exp(1) - 1), 1e-5);
 }
 
+/* ---- products: every element against a sum in double of the factors as they are rounded ---- */
+
+static float rounded(tt_precision precision, float x)
+{
+    return precision == TT_PRECISION_BF16 ? tt_bfloat_widen(tt_bfloat_narrow(x)) : x;
+}
+
+/* c[i][j] = sum over k of a[i * a_row + k * a_step] b[k * b_row + j * b_step] */
+static void check_product(tt_precision p, int64_t rows, int64_t cols, int64_t depth, const float *a,
+                          int64_t a_row, int64_t a_step, const float *b, int64_t b_row, int64_t b_step,
+                          const float *c)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < cols; j++) {
+            double sum = 0;
+            for (int64_t k = 0; k < depth; k++)
+                sum += (double)rounded(p, a[i * a_row + k * a_step]) *
+                       (double)rounded(p, b[k * b_row + j * b_step]);
+            assert_near(c[i * cols + j], sum, 1e-6 * (double)(depth + 20));
+        }
+}
+
+static void check_products(tt_precision p, int64_t lanes, int64_t lane_rows, int64_t in, int64_t out)
+{
+    int64_t rows = lanes * lane_rows;
+    float *x, *w, *y, *dx, *dw, *room;
+    tt_stream s = {2, TT_FOR_TEST, 0};
+    assert_ok(tt_alloc(rows * in, sizeof *x, "test", &x));
+    assert_ok(tt_alloc(out * in, sizeof *w, "test", &w));
+    assert_ok(tt_alloc(rows * out, sizeof *y, "test", &y));
+    assert_ok(tt_alloc(rows * in, sizeof *dx, "test", &dx));
+    assert_ok(tt_alloc(out * in, sizeof *dw, "test", &dw));
+    assert_ok(tt_alloc(tt_gemm_room(rows, in, out), sizeof *room, "test", &room));
+    tt_random_normals(s, 0, rows * in, x);
+    tt_random_normals(s, 1, out * in, w);
+    tt_gemm_forward(p, rows, in, out, x, w, room, y);
+    check_product(p, rows, out, in, x, in, 1, w, 1, in, y);
+    tt_random_normals(s, 2, rows * out, y);
+    tt_gemm_backward_input(p, rows, in, out, y, w, room, dx);
+    check_product(p, rows, in, out, y, out, 1, w, in, 1, dx);
+    tt_gemm_backward_weight(p, lanes, lane_rows, in, out, y, x, room, dw);
+    check_product(p, out, in, rows, y, 1, out, x, in, 1, dw);
+    float *all[] = {x, w, y, dx, dw, room};
+    for (int i = 0; i < 6; i++) free(all[i]);
+}
+
+/* Sizes that fill tiles, and that end within a tile, a pair, a panel of each width, a piece. */
+static void test_products(void **state)
+{
+    (void)state;
+    const int64_t sizes[][4] = {
+        {1, 1, 1, 1}, {1, 9, 17, 33}, {2, 8, 32, 48}, {8, 5, 80, 65}, {4, 16, 530, 97}};
+    for (int i = 0; i < 5; i++)
+        for (tt_precision p = TT_PRECISION_F32; p <= TT_PRECISION_BF16; p++)
+            check_products(tt_precision_possible(p), sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][3]);
+}
+
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_params), cmocka_unit_test(test_dense),  cmocka_unit_test(test_tanh),
-    cmocka_unit_test(test_init),   cmocka_unit_test(test_losses), cmocka_unit_test(test_bernoulli),
-    cmocka_unit_test(test_kl),     cmocka_unit_test(test_lanes),
+    cmocka_unit_test(test_params),    cmocka_unit_test(test_products), cmocka_unit_test(test_dense),
+    cmocka_unit_test(test_tanh),      cmocka_unit_test(test_init),     cmocka_unit_test(test_losses),
+    cmocka_unit_test(test_bernoulli), cmocka_unit_test(test_kl),       cmocka_unit_test(test_lanes),
 };
 TT_TEST_MAIN(cases)

@@ -173,7 +173,7 @@ static void test_wrong_ones(void **state)
     rejects("audio: {sample_rate: 16000}\n", NULL, TT_ERR_CONFIG, "features.fmax: 11025 is above half");
     rejects("seed: -1\n", NULL, TT_ERR_CONFIG, "seed: '-1'");
     rejects("- a\n- b\n", NULL, TT_ERR_CONFIG, "Expecting MAPPING");
-    rejects(NULL, "model.latent=3", TT_ERR_CONFIG, "known below model: kind, prior, latent_dim");
+    rejects(NULL, "model.latent=3", TT_ERR_CONFIG, "known below model: kind, prior, components");
     rejects(NULL, "latent_dim", TT_ERR_USAGE, "expected key.sub=value");
     rejects(NULL, "model.latent_dim=0", TT_ERR_CONFIG, "--set model.latent_dim: 0 is out of range");
     rejects(NULL, "model.latent_dim=", TT_ERR_CONFIG, "'' is not a number");

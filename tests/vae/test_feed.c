@@ -36,7 +36,7 @@ static void open_feed(const tt_comm *comm, const char *input, double memory, int
     assert_ok(tt_samples_condition(&f->samples, &classes, names, 2));
     tt_samples_split(&f->samples, 5, 0.2);
     assert_ok(tt_scaling_new(COLS, &f->scaling));
-    assert_ok(tt_scaling_fit(&f->samples, &f->scaling));
+    assert_ok(tt_scaling_fit(&f->samples, false, false, &f->scaling));
     assert_ok(tt_feed_new(&f->samples, &f->scaling, 5, &settings, &f->feed));
 }
 

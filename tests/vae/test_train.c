@@ -69,7 +69,9 @@ static void test_shapes(void **state)
 {
     (void)state;
     const char *input = make_input("shapes.h5", 40, 0);
-    tt_model_params model = {.kind = "fc", .latent_dim = 1, .n_hidden = 0, .condition = "none"};
+    tt_model_params model = small_model();
+    model.latent_dim = 1;
+    model.n_hidden = 0;
     tt_train_params settings = few_epochs();
     settings.validation = 0;
     settings.batch_size = 100000;

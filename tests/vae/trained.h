@@ -16,20 +16,30 @@ static const tt_provenance origin = {"train", "fingerprint of the test", "", "",
 
 static inline tt_model_params small_model(void)
 {
-    return (tt_model_params){
-        .kind = "fc", .latent_dim = 3, .n_hidden = 1, .hidden_dims = {12}, .condition = "none"};
+    return (tt_model_params){.kind = "fc",
+                             .prior = "normal",
+                             .components = 3,
+                             .latent_dim = 3,
+                             .n_hidden = 1,
+                             .hidden_dims = {12},
+                             .reconstruction = "gaussian",
+                             .condition = "none"};
 }
 
 static inline tt_train_params few_epochs(void)
 {
     return (tt_train_params){.beta = 0.5,
+                             .kl_schedule = "linear",
                              .kl_warmup_epochs = 2,
+                             .kl_cycles = 2,
+                             .pretrain_epochs = 1,
                              .epochs = 3,
                              .batch_size = 90,
                              .optimizer = "adam",
                              .learning_rate = 1e-3,
                              .scale_learning_rate = "none",
                              .schedule = "constant",
+                             .scaling = "within",
                              .precision = "f32",
                              .reproducible = true,
                              .validation = 0.2,
