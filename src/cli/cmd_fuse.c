@@ -14,7 +14,7 @@ tt_status cmd_fuse(const tt_comm *comm, int argc, char **argv)
         .name = "fuse",
         .usage = {"tutti fuse --run DIR [options] | tutti fuse --features features.h5 [--lyrics FILE] "
                   "[--manifest FILE] --output hybrid.h5",
-                  "One z-scored matrix of features per clip: audio, and the embedding of the lyrics.", 0},
+                  "One scaled matrix of features per clip: audio, and the embedding of the lyrics.", 0},
         .file = {{"features", "FILE", "what tutti extract wrote", false},
                  {"lyrics", "FILE", "what tutti lyrics wrote (default: audio alone)", true},
                  {"manifest", "FILE", "what tutti scan wrote: which tracks are for training (default: all)",

@@ -201,8 +201,8 @@ static void report_lyrics(const hybrid *h)
         (long long)x->cols, (long long)h->lyrics.x.cols, (long long)without, (long long)x->n_valid);
 }
 
-/* Put the centred columns of a part, each over its scale, into columns from `column` on of h->x, and its names
- * and moments beside. Rows that the part does not know stay 0, its mean. */
+/* Put the centred columns of a part, each over its scale, into columns from `column` on of h->x, and its
+ * names and moments beside. Rows that the part does not know stay 0, its mean. */
 static void place(hybrid *h, const part *p, int64_t column)
 {
     double *scale = h->scale + column;

@@ -56,7 +56,8 @@ static int nearest_rows(const double *square, int64_t rows, int64_t i, int64_t n
     return found;
 }
 
-/* Room of neighbour_scatter(): [rows] lengths, [CHUNK, rows] distances, [CHUNK * NEIGHBOURS, n] differences. */
+/* Room of neighbour_scatter(): [rows] lengths, [CHUNK, rows] distances, [CHUNK * NEIGHBOURS, n] differences.
+ */
 static void neighbour_scatter(scatter *s, double *length, double *square, double *difference)
 {
     int64_t rows = s->rows, n = s->n;
@@ -189,9 +190,8 @@ static tt_status solve(const tt_comm *comm, scatter *s, double variance, double 
     double *value = room, *axes = room + 3 * s->n;
     TT_TRY(tt_int(s->n, "columns", &n));
     TT_TRY(eigen_symmetric(comm, n, s->total, n, value, axes));
-    TT_TRY(tt_agree(comm, comm->rank == 0
-                              ? form_matrices(s, value, axes, variance, room + s->n, forth, back)
-                              : TT_OK));
+    TT_TRY(tt_agree(comm, comm->rank == 0 ? form_matrices(s, value, axes, variance, room + s->n, forth, back)
+                                          : TT_OK));
     TT_TRY(tt_broadcast(comm, forth, bytes, 0));
     return tt_broadcast(comm, back, bytes, 0);
 }

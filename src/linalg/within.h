@@ -13,7 +13,8 @@
  *     forth = c V diag((w + 0.3)^-1/2) V^T,  back = its inverse,
  *
  * with c such that the total variance becomes `variance`. With tracks alone this is within-class covariance
- * normalisation (Hatch, Kajarekar, Stolcke 2006), with neighbours alone locality preserving (He, Niyogi 2003).
+ * normalisation (Hatch, Kajarekar, Stolcke 2006), with neighbours alone locality preserving (He, Niyogi
+ * 2003).
  *
  *  @param[in]  rows    on rank 0, number of rows of z, 2 or more
  *  @param[in]  n       columns, the same on every rank
@@ -21,8 +22,8 @@
  *  @param[in]  track   [rows] likewise
  *  @param[out] forth, back  [n, n] the same on every rank
  *  @param[out] found   false where no row differs from another, and nothing was written
- *  Rank 0 needs memory for rows^2 numbers. Collective. @return TT_OK, TT_ERR_MEMORY, TT_ERR_INTERNAL, the same
- * on every rank */
+ *  Rank 0 needs memory for rows^2 numbers. Collective. @return TT_OK, TT_ERR_MEMORY, TT_ERR_INTERNAL, the
+ * same on every rank */
 tt_status within_whitening(const tt_comm *comm, int64_t rows, int64_t n, const double *z,
                            const int64_t *track, double variance, float *forth, float *back, bool *found);
 

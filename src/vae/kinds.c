@@ -30,7 +30,8 @@ static void number_kinds(const name_list *names, int64_t cols, int32_t *kind)
         int64_t length = kind_length(name, names->stride), first = 0;
         for (; first < j; first++) {
             const char *other = names->text + first * names->stride;
-            if (kind_length(other, names->stride) == length && memcmp(name, other, (size_t)length) == 0) break;
+            if (kind_length(other, names->stride) == length && memcmp(name, other, (size_t)length) == 0)
+                break;
         }
         bool of_lyrics = length == sizeof lyrics - 1 && memcmp(name, lyrics, sizeof lyrics - 1) == 0;
         kind[j] = of_lyrics ? -1 : (int32_t)first;

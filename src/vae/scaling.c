@@ -112,13 +112,14 @@ tt_status tt_scaling_fit(const tt_samples *samples, bool images, bool unit, tt_s
     double *deviation = scaling->scale;
     TT_TRY(tt_samples_moments(samples, samples->train, samples->n_train, scaling->mean, deviation));
     if (unit) return fit_unit(samples, images, scaling);
+    memcpy(scaling->centre, scaling->mean, (size_t)x->cols * sizeof(double));
     if (images) merge_columns(x->cols, scaling->mean, deviation);
     for (int64_t j = 0; j < x->cols; j++) {
         bool constant = deviation[j] <= constant_below * fabs(scaling->mean[j] - x->shift[j]);
         double d = constant ? 1.0 : deviation[j];
         scaling->limit[j] = scaled ? limit_deviations * d : limit_deviations;
         scaling->scale[j] = scaled ? 1.0 : d;
-        scaling->centre[j] = scaled ? scaling->mean[j] : 0;
+        if (!scaled) scaling->centre[j] = (scaling->centre[j] - scaling->mean[j]) / d;
         if (scaled) scaling->mean[j] = 0;
     }
     return TT_OK;

@@ -46,8 +46,7 @@ static draw plan_draw(const tt_samples *s, uint64_t seed)
 
 static bool drawn(const draw *d, const tt_samples *s, int64_t i)
 {
-    return s->train[i] &&
-           tt_random_uniform(d->stream, (uint64_t)s->track[i], 0) < d->track_share &&
+    return s->train[i] && tt_random_uniform(d->stream, (uint64_t)s->track[i], 0) < d->track_share &&
            tt_random_uniform(d->stream, (uint64_t)(s->x.first + i), 1) < d->row_share;
 }
 
@@ -185,8 +184,7 @@ static tt_status fit_columns(const tt_samples *s, sample *p, tt_within *w)
         for (int64_t i = 0; i < p->rows; i++) sorted[i] = p->z[i * p->n + k];
         qsort(sorted, (size_t)p->rows, sizeof *sorted, by_value);
         set_knots(sorted, p->rows, w->knots + k * KNOTS);
-        for (int64_t i = 0; i < p->rows; i++)
-            p->z[i * p->n + k] = tt_within_score(w, k, p->z[i * p->n + k]);
+        for (int64_t i = 0; i < p->rows; i++) p->z[i * p->n + k] = tt_within_score(w, k, p->z[i * p->n + k]);
         weigh(p, k, count_kind(s, w, k), w);
     }
     free(sorted);

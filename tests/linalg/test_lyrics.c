@@ -256,6 +256,30 @@ static double variance(const float *x, int64_t cols, int64_t from, int64_t to)
     return sum / (double)n;
 }
 
+/* Columns of lyrics are multiplied by their own deviation, up to a factor common to all. */
+static void check_weights(const char *lyrics, const char *output)
+{
+    tt_column c;
+    double *scale = load(output, "/scale", TT_F64, sizeof *scale, &c), mean[5] = {0}, square[5] = {0}, n = 0;
+    float *embedding = load(lyrics, "/embedding", TT_F32, sizeof *embedding, &c);
+    for (int64_t i = 0; i < c.dims[0]; i++) {
+        if (i % 4 == 2 || !has_lyrics(i)) continue;
+        n++;
+        for (int j = 0; j < 5; j++) {
+            double v = (double)embedding[i * 5 + j];
+            mean[j] += v;
+            square[j] += v * v;
+        }
+    }
+    double first = sqrt(square[0] / n - mean[0] * mean[0] / n / n) * scale[AUDIO];
+    for (int j = 0; j < 5; j++) {
+        double deviation = sqrt(square[j] / n - mean[j] * mean[j] / n / n);
+        assert_near(deviation * scale[AUDIO + j], first, 1e-4 * first);
+    }
+    free(scale);
+    free(embedding);
+}
+
 static void test_fusion(void **state)
 {
     (void)state;
@@ -283,6 +307,7 @@ static void test_fusion(void **state)
     }
     assert_near(variance(x, cols, AUDIO, cols), 4.0 * (AUDIO - 1),
                 1e-3); /* weight 2: four times that of audio */
+    check_weights(lyrics, output);
     free(mask);
     free(x);
     assert_ok(tt_fuse(&world, &(tt_fuse_params){.lyrics_weight = 1, .pca = 3, .whiten = true}, &p, &inputs,

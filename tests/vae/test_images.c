@@ -43,8 +43,12 @@ static const char *make_images(const char *name, int64_t rows, int64_t height, i
 
 static tt_model_params small_conv(void)
 {
-    return (tt_model_params){
-        .kind = "conv", .latent_dim = 3, .n_channels = 2, .channels = {4, 8}, .condition = "none"};
+    tt_model_params model = small_model();
+    model.kind = "conv";
+    model.n_channels = 2;
+    model.channels[0] = 4;
+    model.channels[1] = 8;
+    return model;
 }
 
 /* What is trained, and where to. */
