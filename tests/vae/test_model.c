@@ -183,7 +183,7 @@ static void check_steps(const char *group, double rate)
         assert_near(loss.reconstruction / n, expected[0], 1e-4 * fabs(expected[0]));
         assert_near(loss.kl / n, expected[1], 1e-4 * expected[1]);
         assert_near(all / n, expected[2], 1e-4 * fabs(expected[2]));
-        assert_true(tt_optimizer_step(&adam, g.vae.params.size, rate, 1 / n, g.gradient, g.params));
+        assert_true(tt_optimizer_step(&adam, 0, g.vae.params.size, rate, 1 / n, g.gradient, g.params));
     }
     assert_true(g.loss[3 * (g.steps - 1) + 2] < g.loss[2]);
     free(first);
