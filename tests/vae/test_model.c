@@ -91,8 +91,8 @@ static void read_objective(golden *g)
     tt_column column;
     bool conv = is_conv(g->group);
     double *values = read_all(g, conv ? "beta" : "objective", TT_F64, &column);
-    g->objective =
-        conv ? (tt_objective){.beta = values[0]} : (tt_objective){values[0], values[1], values[2] > 0};
+    g->objective = (tt_objective){.beta = values[0]};
+    if (!conv) g->objective = (tt_objective){values[0], values[1], values[2] > 0};
     free(values);
     if (conv) return;
     int64_t *condition = read_all(g, "condition", TT_I64, &column);
