@@ -152,6 +152,11 @@ bench: $(BUILD)/deps-build+plots+try-bench ## measure against peers: all of tool
 	@$(SUBMAKE) all $(BUILD)/bench/sound
 	@TT_BUILD=$(BUILD) tools/bench.sh $(AREAS)
 
+models: $(BUILD)/deps-build+plots+try-bench ## which model shows the classes of CORPUS (a folder genre/track.ext, CSV or shards)? SETTINGS="KEY.SUB=VALUE ..."
+	@$(SUBMAKE) all
+	@[ -n "$(CORPUS)" ] || { echo 'make models: say which: CORPUS=data/music' >&2; exit 2; }
+	@. tools/mpienv.sh; TUTTI=$(abspath $(BUILD)/tutti) RANKS=$(RANKS) /usr/bin/python3 tools/models.py "$(CORPUS)" $(SETTINGS)
+
 # Each target of tests/fuzz with libFuzzer, which is clang's, in a build of its own of the rooms that read.
 FUZZ_OBJ := $(filter $(addprefix $(BUILD)/src/,base/% par/% store/% corpus/% audio/% $(addprefix pipeline/,config.o settings.o yaml.o)),$(LIB_OBJ))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -226,4 +231,4 @@ clean: ## remove the build
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:=.d) $(FUZZERS:=.d)
-.PHONY: FORCE all bench fuzz fuzz-build fuzzers tests deps demo demo-music check check-slurm asan soak scale lint lint-files format install help clean
+.PHONY: FORCE all bench models fuzz fuzz-build fuzzers tests deps demo demo-music check check-slurm asan soak scale lint lint-files format install help clean

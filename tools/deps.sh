@@ -36,7 +36,7 @@ build|package jansson jansson.h|JANSSON_DIR|libjansson-dev|jansson-devel|jansson
 build|package libxxhash xxhash.h|XXHASH_DIR|libxxhash-dev|xxhash-devel|xxhash
 build|package random123 Random123/philox.h|RANDOM123_DIR|librandom123-dev|Random123-devel|random123
 build|package icu-uc unicode/ubrk.h|ICU_DIR|libicu-dev|libicu-devel|icu4c
-build|package libstemmer libstemmer.h|STEMMER_DIR|libstemmer-dev|libstemmer-devel|libstemmer
+build|package libstemmer libstemmer.h|STEMMER_DIR|libstemmer-dev|libstemmer-devel|
 build|package dnnl dnnl.h|DNNL_DIR|libdnnl-dev|onednn-devel|onednn
 build|package cld2 cld2/public/compact_lang_det.h|CLD2_DIR|libcld2-dev|cld2-devel|
 plots|command gnuplot||gnuplot-nox|gnuplot|gnuplot
@@ -121,6 +121,7 @@ advise() { # rows
         echo "  apt:   sudo apt-get install -y --no-install-recommends $(column 1 <<<"$1")"
         echo "  dnf:   sudo dnf install -y $(column 2 <<<"$1")"
         echo "  Spack: spack env activate tools && spack install   (tools/spack.yaml; adds $(column 3 <<<"$1"))"
+        grep -q 'cld2\|stemmer' <<<"$1" && echo "         and for libstemmer and CLD2, which Spack has not, as tools/spack.yaml says"
     } >&2
 }
 

@@ -8,16 +8,13 @@
 
 #include "tutti/comm.h"
 
-/** Partial sums of the blocks of one rank. Doubles (tt_blocksum_new) or floats (tt_lanesum_new). */
+/** Partial sums of the blocks of one rank. */
 typedef struct tt_blocksum tt_blocksum;
 
 /** Start sums of m doubles over blocks; this rank will push blocks first, first + 1, ... in order.
  *  Over ranks the blocks must be contiguous and ascending with the rank, as tt_partition() deals them.
  *  Not collective. Free with tt_blocksum_free(). */
 tt_status tt_blocksum_new(int64_t m, int64_t first, tt_blocksum **out);
-
-/** As tt_blocksum_new(), for m floats: gradients. */
-tt_status tt_lanesum_new(int64_t m, int64_t first, tt_blocksum **out);
 
 /** Add the next block's partial sums [m] (copied). Not collective. */
 tt_status tt_blocksum_push(tt_blocksum *sum, const void *partial);
@@ -31,11 +28,6 @@ void *tt_blocksum_room(tt_blocksum *sum);
 
 /** Take what was formed in tt_blocksum_next() or tt_blocksum_room() as the next block. Not collective. */
 void tt_blocksum_commit(tt_blocksum *sum);
-
-/** As tt_blocksum_commit(), for the sum over the next `blocks` blocks, added up in the same tree by the
- * caller.
- *  @param blocks  a power of two that divides the number of the first of them */
-void tt_blocksum_commit_tree(tt_blocksum *sum, int64_t blocks);
 
 /** The sums over all blocks of all ranks into out [m], the same bits on every rank and for every rank
  *  count; zeros if no rank pushed any. `sum` starts again at block `first`. Collective; `status` is this

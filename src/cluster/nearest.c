@@ -49,6 +49,11 @@ void nearest_free(nearest_set *s)
     free(s->tag);
     free(s->query);
     free(s->tile);
+    free(s->middle);
+    free(s->longest);
+    free(s->from);
+    free(s->towards);
+    free(s->order);
     *s = (nearest_set){0};
 }
 
@@ -231,15 +236,33 @@ static void take_row(const nearest_set *s, const tile_row *r, int64_t first, con
     }
 }
 
-/* Queries [n] against the slots from `first`. */
-static tt_status search_tile(nearest_set *s, const nearest_query *q, const float *own, int64_t first, int k,
-                             hit *out)
+/* Slots of a chunk, [begin, end). */
+typedef struct stretch {
+    int64_t begin, end;
+} stretch;
+
+/* Products of n queries with the slots of a stretch, into s->tile; what is beside it is nobody's nearest. */
+static tt_status multiply(nearest_set *s, int64_t n, int64_t first, stretch part)
 {
-    int n, d;
-    TT_TRY(tt_int(q->n, "queries of a tile", &n));
+    int rows, d, width = (int)(part.end - part.begin);
+    TT_TRY(tt_int(n, "queries of a tile", &rows));
     TT_TRY(tt_int(s->cols, "columns of a tile", &d));
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, WIDTH, d, -2.0f, s->query, d,
-                s->columns + first * s->cols, WIDTH, 0.0f, s->tile, WIDTH);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, width, d, -2.0f, s->query, d,
+                s->columns + first * s->cols + part.begin, WIDTH, 0.0f, s->tile + part.begin, WIDTH);
+    if (width == WIDTH) return TT_OK;
+    for (int64_t i = 0; i < n; i++) {
+        float *tile = s->tile + i * WIDTH;
+        for (int64_t j = 0; j < part.begin; j++) tile[j] = INFINITY;
+        for (int64_t j = part.end; j < WIDTH; j++) tile[j] = INFINITY;
+    }
+    return TT_OK;
+}
+
+/* Queries [n] against the slots from `first` that a stretch names. */
+static tt_status search_tile(nearest_set *s, const nearest_query *q, const float *own, int64_t first,
+                             stretch part, int k, hit *out)
+{
+    TT_TRY(multiply(s, q->n, first, part));
     for (int64_t i = 0; i < q->n; i++) {
         double size = s->weighted ? q->size[i] : 1;
         tile_row r = {s->tile + i * WIDTH, s->low + first, s->size32 + first, s->tag + first, own[i],
@@ -265,18 +288,58 @@ static void round_queries(nearest_set *s, const nearest_query *q, float *own)
     }
 }
 
+static hit no_hit(const nearest_query *q, int64_t i)
+{
+    bool limited = q->limit && q->limit[i] < INFINITY;
+    return limited ? (hit){nextafter(q->limit[i], INFINITY), q->tag[i]} : (hit){INFINITY, -1};
+}
+
+/* From the first to the last part of a chunk that is not too far. */
+static stretch near_parts(nearest_set *s, const nearest_query *q, const float *own, int64_t chunk, int k,
+                          const hit *list)
+{
+    enum { PART = NEAREST_PART };
+    stretch near = {WIDTH, 0};
+    for (int64_t at = 0; at < WIDTH && chunk * WIDTH + at < s->slots; at += PART) {
+        if (nearest_is_far(s, q, own, (chunk * WIDTH + at) / PART, k, list)) continue;
+        if (near.end == 0) near.begin = at;
+        near.end = at + PART;
+    }
+    return near;
+}
+
+/* Queries [n] against all slots, from those nearest on if it is known where they lie. */
+static tt_status search_chunks(nearest_set *s, const nearest_query *q, const float *own, int k, hit *out)
+{
+    if (s->middle) nearest_aim(s, q->n);
+    for (int64_t c = 0; c * WIDTH < s->slots; c++) {
+        int64_t chunk = s->middle ? s->order[c].number : c;
+        stretch part = s->middle ? near_parts(s, q, own, chunk, k, out) : (stretch){0, WIDTH};
+        if (part.end > 0) TT_TRY(search_tile(s, q, own, chunk * WIDTH, part, k, out));
+    }
+    return TT_OK;
+}
+
+/* Queries of one tile from `from` on: as many as fit, or a long run of one tag. */
+static int64_t tile_queries(const nearest_query *q, int64_t from)
+{
+    int64_t n = q->n - from < QUERIES ? q->n - from : QUERIES, run = 1;
+    while (run < n && q->tag[from + run] == q->tag[from]) run++;
+    return run < QUERIES / 4 ? n : run;
+}
+
 tt_status nearest_search_local(nearest_set *s, const nearest_query *q, int k, hit *out)
 {
     float own[QUERIES];
-    for (int64_t i = 0; i < q->n * k; i++) out[i] = (hit){INFINITY, -1};
-    for (int64_t from = 0; from < q->n; from += QUERIES) {
-        nearest_query part = {.n = q->n - from < QUERIES ? q->n - from : QUERIES,
+    for (int64_t i = 0; i < q->n * k; i++) out[i] = no_hit(q, i / k);
+    for (int64_t from = 0, n; from < q->n; from += n) {
+        n = tile_queries(q, from);
+        nearest_query part = {.n = n,
                               .point = q->point + from * s->cols,
                               .size = q->size ? q->size + from : NULL,
                               .tag = q->tag + from};
         round_queries(s, &part, own);
-        for (int64_t first = 0; first < s->slots; first += WIDTH)
-            TT_TRY(search_tile(s, &part, own, first, k, out + from * k));
+        TT_TRY(search_chunks(s, &part, own, k, out + from * k));
     }
     return TT_OK;
 }

@@ -11,6 +11,12 @@ typedef struct hit {
     int32_t id; /* -1: none, with value INFINITY */
 } hit;
 
+/* A chunk of NEAREST_WIDTH slots as queries see it: squared distance of their middle to that of a part. */
+typedef struct nearest_chunk {
+    double distance;
+    int64_t number;
+} nearest_chunk;
+
 /* Points of one rank, in slots. */
 typedef struct nearest_set {
     int64_t cols;
@@ -26,9 +32,14 @@ typedef struct nearest_set {
     int32_t *id, *tag; /* [slots] a search skips points of its own tag; -1 in a dead slot */
     float *query;      /* [NEAREST_QUERIES, cols] */
     float *tile;       /* [NEAREST_QUERIES, NEAREST_WIDTH] */
+    float *middle;     /* [parts, cols] of the points of each part of a chunk; NULL without nearest_index() */
+    double *longest;   /* [parts] at least the length of any point of it */
+    float *from;       /* [cols] middle of the queries */
+    float *towards;    /* [cols] from there to the middle of a part */
+    nearest_chunk *order; /* [chunks] nearest to the queries first */
 } nearest_set;
 
-enum { NEAREST_WIDTH = 512, NEAREST_QUERIES = 256 };
+enum { NEAREST_WIDTH = 512, NEAREST_PART = 128, NEAREST_QUERIES = 256 };
 
 /* Points to search for. */
 typedef struct nearest_query {
@@ -36,6 +47,7 @@ typedef struct nearest_query {
     const double *point; /* [n, cols] */
     const double *size;  /* [n]; NULL if the set is not weighted */
     const int32_t *tag;  /* [n] */
+    const double *limit; /* [n] values beyond which nothing is searched for, INFINITY for none; NULL: none */
 } nearest_query;
 
 /* Room for `slots` points, all dead. Not collective. Free with nearest_free(), also on failure. */
@@ -49,11 +61,28 @@ void nearest_kill(nearest_set *s, int64_t slot);
 /* Close the gaps that dead slots leave, in order; slot_of [by id] is kept current. */
 void nearest_compact(nearest_set *s, int32_t *slot_of);
 
-/* The k nearest live points of another tag for each query into out [n, k], ascending. Not collective. */
+/* Put points [n, cols] in an order in which near ones lie near each other. Not collective. */
+tt_status nearest_order(const float *data, int64_t cols, int64_t n, int64_t *order);
+
+/* Learn where each chunk of slots lies, so that searches leave out those too far away: worth it where points
+ * that are near each other lie in slots, and queries in searches, near each other. After the last
+ * nearest_put(). */
+tt_status nearest_index(nearest_set *s);
+
+/* The k nearest live points of another tag for each query into out [n, k], ascending. Where a limit leaves
+ * fewer, the others are {the next double above the limit, the query's tag}. Not collective. */
 tt_status nearest_search_local(nearest_set *s, const nearest_query *q, int k, hit *out);
 
 /* Of the hits that each rank found, the k nearest of all, on every rank. Collective. */
 void nearest_reduce(const tt_comm *comm, int64_t n, int k, hit *hits);
+
+/* Put s->order in order for n queries, which are in s->query; not collective. */
+void nearest_aim(nearest_set *s, int64_t n);
+
+/* Whether no point of a part can come into the lists [n, k] of any query. @param own  [n] squared lengths of
+ * s->query less their share of the error. Not collective. */
+bool nearest_is_far(nearest_set *s, const nearest_query *q, const float *own, int64_t part, int k,
+                    const hit *list);
 
 /* The distance of the set between two points, in double. */
 double nearest_measure(const nearest_set *s, const double *a, double a_size, const double *b, double b_size);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 enum { KEPT = 8, BATCH = 2048 }; /* nearest points kept; searches between two looks at the clock */
+enum { FEW_OF = 16, FEW_FROM = 8 * FEW_OF }; /* see choose() */
 
 typedef struct edge {
     double value;
@@ -32,13 +33,14 @@ typedef struct single {
     int32_t *members; /* [points] of each component */
     edge *best;       /* [points] the shortest edge known of each component */
     int32_t *open;    /* [points] points of each component that might have a shorter one */
-    int32_t *chosen;  /* [count] this rank's points to search for */
+    int32_t *chosen;  /* [count] this rank's slots to search for */
     int64_t n_chosen;
     int64_t components;
     int share;       /* of a batch that each rank may fill */
     int *count, *at; /* [ranks] */
     double *point;   /* [share] of this rank, then [ranks x share] of all: [cols] each */
     int32_t *id;     /* [share], [ranks x share]; then their components */
+    double *limit;   /* [ranks x share] of their edges */
     hit *found;      /* [ranks x share, KEPT] */
 } single;
 
@@ -177,7 +179,8 @@ static int ascending(const void *left, const void *right)
     return (*a > *b) - (*a < *b);
 }
 
-/* Open points of the half of the components that have fewest, never of the largest. */
+/* Open points of the half of the components that have fewest, never of the largest. Of a large component that
+ * has no edge yet only a few: what they find is a limit for the others. */
 static void choose(single *s)
 {
     const tt_matrix *x = &s->job->x;
@@ -188,11 +191,14 @@ static void choose(single *s)
     for (int32_t c = 0; c < x->rows; c++)
         if (s->open[c] > 0 && c != largest) sorted[n++] = s->open[c];
     qsort(sorted, (size_t)n, sizeof *sorted, ascending);
-    int32_t most = n > 0 ? sorted[(n - 1) / 2] : 0;
+    int32_t most = n > 0 ? sorted[(n - 1) / 2] : 0, *seen = s->id;
+    memset(seen, 0, (size_t)x->rows * sizeof *seen);
     s->n_chosen = 0;
-    for (int64_t i = 0; i < x->count; i++) {
-        int32_t c = s->parent[x->first + i];
-        if (c != largest && s->open[c] <= most && is_open(s, i)) s->chosen[s->n_chosen++] = (int32_t)i;
+    for (int32_t slot = 0; slot < x->count; slot++) { /* near each other: slots are in such an order */
+        int32_t id = s->set.id[slot], c = s->parent[id];
+        if (c == largest || s->open[c] > most || !is_open(s, id - x->first)) continue;
+        bool few = s->members[c] >= FEW_FROM && s->best[c].a == INT32_MAX;
+        if (seen[c]++ % (few ? FEW_OF : 1) == 0) s->chosen[s->n_chosen++] = slot;
     }
 }
 
@@ -207,7 +213,7 @@ static void gather(single *s, int64_t from, int mine, nearest_query *q, MPI_Data
     for (int i = 0; i < mine; i++) {
         int32_t at = s->chosen[from + i];
         memcpy(s->point + i * cols, s->set.centre + at * cols, (size_t)cols * sizeof *s->point);
-        s->id[i] = (int32_t)(s->job->x.first + at);
+        s->id[i] = s->set.id[at];
     }
     MPI_Allgather(&mine, 1, MPI_INT, s->count, 1, MPI_INT, comm->mpi);
     for (int r = 0; r < comm->size; r++) {
@@ -216,8 +222,11 @@ static void gather(single *s, int64_t from, int mine, nearest_query *q, MPI_Data
     }
     MPI_Allgatherv(s->point, mine, type, points, s->count, s->at, type, comm->mpi);
     MPI_Allgatherv(s->id, mine, MPI_INT32_T, ids, s->count, s->at, MPI_INT32_T, comm->mpi);
-    for (int i = 0; i < n; i++) tags[i] = s->parent[ids[i]];
-    *q = (nearest_query){.n = n, .point = points, .tag = tags};
+    for (int i = 0; i < n; i++) {
+        tags[i] = s->parent[ids[i]];
+        s->limit[i] = s->best[tags[i]].value;
+    }
+    *q = (nearest_query){.n = n, .point = points, .tag = tags, .limit = s->limit};
 }
 
 /* Search for all chosen points. Collective. */
@@ -225,7 +234,7 @@ static tt_status search(single *s, MPI_Datatype type)
 {
     const tt_comm *comm = s->job->comm;
     int64_t most = tt_max_i64(comm, s->n_chosen);
-    for (int64_t i = 0; i < s->job->x.count; i++) s->set.tag[i] = s->parent[s->job->x.first + i];
+    for (int64_t i = 0; i < s->job->x.count; i++) s->set.tag[i] = s->parent[s->set.id[i]];
     for (int64_t from = 0; from < most; from += s->share) {
         int64_t left = s->n_chosen - from;
         int mine = left < 0 ? 0 : left < s->share ? (int)left : s->share, fresh = 0;
@@ -235,7 +244,7 @@ static tt_status search(single *s, MPI_Datatype type)
         TT_TRY(tt_agree(comm, nearest_search_local(&s->set, &q, KEPT, s->found)));
         nearest_reduce(comm, q.n, KEPT, s->found);
         for (int i = 0; i < mine; i++) {
-            hit *list = s->list + s->chosen[from + i] * (int64_t)KEPT;
+            hit *list = s->list + (s->set.id[s->chosen[from + i]] - s->job->x.first) * KEPT;
             fresh += list->id == TREE_ASKED;
             memcpy(list, s->found + (int64_t)(s->at[comm->rank] + i) * KEPT, KEPT * sizeof *list);
         }
@@ -281,6 +290,7 @@ static tt_status allocate(single *s)
     TT_TRY(tt_alloc(ranks, sizeof *s->at, "an exchange", &s->at));
     TT_TRY(tt_alloc((s->share + all) * x->cols, sizeof *s->point, "points on their way", &s->point));
     TT_TRY(tt_alloc(x->rows > ids ? x->rows : ids, sizeof *s->id, "points on their way", &s->id));
+    TT_TRY(tt_alloc(all, sizeof *s->limit, "points on their way", &s->limit));
     return tt_alloc(all * KEPT, sizeof *s->found, "nearest points", &s->found);
 }
 
@@ -297,7 +307,24 @@ static void clear(single *s)
     free(s->at);
     free(s->point);
     free(s->id);
+    free(s->limit);
     free(s->found);
+}
+
+/* This rank's points into the set, near ones near each other. */
+static tt_status put_points(single *s)
+{
+    tt_matrix *x = &s->job->x;
+    int64_t *order;
+    TT_TRY(tt_alloc(x->count, sizeof *order, "an order of points", &order));
+    tt_status status = nearest_order(x->data, x->cols, x->count, order);
+    for (int64_t slot = 0; status == TT_OK && slot < x->count; slot++) {
+        tree_point(x, order[slot], s->point);
+        nearest_put(&s->set, slot, (int32_t)(x->first + order[slot]), s->point, 1);
+    }
+    free(order);
+    tree_release(s->job); /* the set has its own copies */
+    return status == TT_OK ? nearest_index(&s->set) : status;
 }
 
 /* Points into the set, each a component of its own but for what a checkpoint knows. Collective. */
@@ -305,11 +332,7 @@ static tt_status start(single *s)
 {
     tt_matrix *x = &s->job->x;
     bool found;
-    for (int64_t i = 0; i < x->count; i++) {
-        tree_point(x, i, s->point);
-        nearest_put(&s->set, i, (int32_t)(x->first + i), s->point, 1);
-    }
-    tree_release(s->job); /* the set has its own copies */
+    TT_TRY(tt_agree(x->comm, put_points(s)));
     TT_TRY(tree_load(s->job, KEPT, (tt_range){x->first, x->first + x->count}, s->list, &found));
     for (int64_t i = 0; !found && i < x->count; i++) s->list[i * KEPT] = (hit){-INFINITY, TREE_ASKED};
     for (int32_t i = 0; i < x->rows; i++) s->parent[i] = i;

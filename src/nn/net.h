@@ -61,13 +61,16 @@ void tt_net_free(tt_net *net);
 /** Initial weights of all layers, keyed by seed. */
 void tt_net_init(const tt_net *net, uint64_t seed, float *block);
 
-/** How many of so many lanes one run of this net takes: a power of two; one where a layer cannot sum over
- * lanes. */
-int64_t tt_net_lanes(const tt_net *net, int64_t lanes);
+/** How many of so many lanes of `rows` rows one run of this net takes: a power of two; one where a layer
+ * cannot sum over lanes, or where more would have activations of over 64 MB. */
+int64_t tt_net_lanes(const tt_net *net, int64_t lanes, int64_t rows);
 
 typedef struct tt_run tt_run;
 
-/** @param shape  lanes, rows and precision; lanes at most tt_net_lanes()
+/** A run that trains holds the activations of all layers for all rows, and the two widest once more; another
+ * one takes rows through the layers in runs of as many as 64 MB of activations are for (at least one), and
+ * holds those and the output.
+ *  @param shape  lanes, rows and precision; lanes at most tt_net_lanes()
  *  @param train  whether it will go backward
  *  @return TT_OK, TT_ERR_MEMORY or TT_ERR_INTERNAL. Free with tt_run_free(). */
 tt_status tt_run_new(const tt_net *net, const tt_batch_shape *shape, bool train, tt_run **out);

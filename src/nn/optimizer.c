@@ -64,7 +64,7 @@ TT_KERNEL static int sgd_update(int64_t n, step_constants c, const float *restri
 enum { NORM_LANES = 16 };
 
 /* Squares of float32 do not overflow a double. */
-TT_KERNEL static double square_sum(int64_t n, const float *restrict x)
+TT_KERNEL static double sum_squares(int64_t n, const float *restrict x)
 {
     double lane[NORM_LANES] = {0}, sum = 0;
     int64_t i = 0;
@@ -75,27 +75,32 @@ TT_KERNEL static double square_sum(int64_t n, const float *restrict x)
     return sum;
 }
 
-/* What clipping makes of `scale`; not finite if the gradient is not. */
-static double clipped(const tt_optimizer *o, int64_t n, double scale, const float *gradient)
+double tt_optimizer_squares(int64_t n, const float *gradient)
 {
-    if (o->clip_norm <= 0) return scale;
-    double norm = scale * sqrt(square_sum(n, gradient)), factor = o->clip_norm / (norm + 1e-6);
+    return sum_squares(n, gradient);
+}
+
+double tt_optimizer_clip(const tt_optimizer *o, double scale, double squares)
+{
+    double norm = scale * sqrt(squares), factor = o->clip_norm / (norm + 1e-6);
     return factor < 1 ? factor * scale : scale;
 }
 
-bool tt_optimizer_step(tt_optimizer *o, int64_t n, double rate, double scale, const float *gradient,
-                       float *params)
+bool tt_optimizer_step(tt_optimizer *o, int64_t begin, int64_t n, double rate, double scale,
+                       const float *gradient, float *params)
 {
+    float *first = o->first + begin, *second = o->second + begin;
+    params += begin;
     double t = (double)++o->step;
     bool decoupled = o->kind == TT_ADAMW;
     step_constants c = {
-        .scale = (float)clipped(o, n, scale, gradient),
+        .scale = (float)scale,
         .decay = decoupled ? 0.0F : (float)o->weight_decay,
         .shrink = decoupled ? (float)(1 - rate * o->weight_decay) : 1.0F,
         .rate = (float)rate,
         .keep1 = (float)o->momentum,
     };
-    if (o->kind == TT_SGD) return sgd_update(n, c, gradient, o->first, params) == 0;
+    if (o->kind == TT_SGD) return sgd_update(n, c, gradient, first, params) == 0;
     c.rate = (float)(rate / (1 - pow(o->beta1, t)));
     c.keep1 = (float)o->beta1;
     c.add1 = (float)(1 - o->beta1);
@@ -103,7 +108,7 @@ bool tt_optimizer_step(tt_optimizer *o, int64_t n, double rate, double scale, co
     c.add2 = (float)(1 - o->beta2);
     c.root = (float)(1 / sqrt(1 - pow(o->beta2, t)));
     c.epsilon = (float)o->epsilon;
-    return adam_update(n, c, gradient, o->first, o->second, params) == 0;
+    return adam_update(n, c, gradient, first, second, params) == 0;
 }
 
 double tt_schedule_rate(const tt_schedule *s, int64_t step)

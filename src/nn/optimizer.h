@@ -27,11 +27,19 @@ bool tt_optimizer_parse(const char *name, tt_optimizer_kind *out);
 /** The usual constants: beta 0.9 and 0.999, epsilon 1e-8; no momentum, decay or clipping. */
 tt_optimizer tt_optimizer_new(tt_optimizer_kind kind, float *first, float *second);
 
-/** One step of length `rate` along `scale` times `gradient`. The norm that clips is summed in double in an
- *  order that depends on n alone, every other element on its own: ranks holding the same bits keep them.
+/** Sum of the squares of n elements, in an order that depends on n alone. */
+double tt_optimizer_squares(int64_t n, const float *gradient);
+
+/** What clipping makes of `scale` for a gradient whose squares sum up to `squares`; not finite if they are
+ *  not. */
+double tt_optimizer_clip(const tt_optimizer *optimizer, double scale, double squares);
+
+/** One step of length `rate` along `scale` times `gradient` for elements [begin, begin + n) of the blocks,
+ *  each of which depends on its own alone: ranks may share them out as they like.
+ *  @param gradient  [n] of these elements
  *  @return false if a gradient, a moment or a parameter is not finite then; the blocks are spoilt */
-bool tt_optimizer_step(tt_optimizer *optimizer, int64_t n, double rate, double scale, const float *gradient,
-                       float *params);
+bool tt_optimizer_step(tt_optimizer *optimizer, int64_t begin, int64_t n, double rate, double scale,
+                       const float *gradient, float *params);
 
 /** How the rate runs over a training. */
 typedef struct tt_schedule {

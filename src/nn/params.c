@@ -58,3 +58,10 @@ const tt_tensor *tt_params_non_finite(const tt_params *params, const float *bloc
             if (!isfinite(block[t->offset + i])) return t;
     return NULL;
 }
+
+const tt_tensor *tt_params_at(const tt_params *params, int64_t at)
+{
+    for (const tt_tensor *t = params->tensor; t < params->tensor + params->n; t++)
+        if (at >= t->offset && at < t->offset + t->count) return t;
+    return NULL;
+}

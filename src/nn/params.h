@@ -41,4 +41,7 @@ void tt_params_clear_padding(const tt_params *params, float *block);
 /** The first tensor with an element that is Inf or NaN in `block`, NULL if all are finite. */
 const tt_tensor *tt_params_non_finite(const tt_params *params, const float *block);
 
+/** The tensor that element `at` of a block belongs to, NULL where it is padding. */
+const tt_tensor *tt_params_at(const tt_params *params, int64_t at);
+
 #endif

@@ -17,49 +17,24 @@ enum { NODES_MAX = 128, SLICED_FROM = 8192 };
 
 struct tt_blocksum {
     int64_t m;     /* elements per vector */
-    size_t bytes;  /* of one element: 8 for double, 4 for float */
     int64_t first; /* the first block of this rank */
     int64_t next;  /* the block that comes next */
     int nodes;
     node node[NODES_MAX];
-    char *value[NODES_MAX]; /* [m] each, kept for reuse; those at nodes and above are spare */
+    double *value[NODES_MAX]; /* [m] each, kept for reuse; those at nodes and above are spare */
 };
 
-TT_KERNEL static void add_doubles(int64_t m, double *restrict to, const double *restrict from)
+TT_KERNEL static void add(int64_t m, double *restrict to, const double *restrict from)
 {
     for (int64_t i = 0; i < m; i++) to[i] += from[i];
-}
-
-TT_KERNEL static void add_floats(int64_t m, float *restrict to, const float *restrict from)
-{
-    for (int64_t i = 0; i < m; i++) to[i] += from[i];
-}
-
-static void add(size_t bytes, int64_t m, void *to, const void *from)
-{
-    if (bytes == sizeof(double))
-        add_doubles(m, to, from);
-    else
-        add_floats(m, to, from);
-}
-
-static tt_status new_sum(int64_t m, size_t bytes, int64_t first, tt_blocksum **out)
-{
-    TT_TRY(tt_alloc(1, sizeof **out, "sums over blocks", out));
-    (*out)->m = m;
-    (*out)->bytes = bytes;
-    (*out)->first = (*out)->next = first;
-    return TT_OK;
 }
 
 tt_status tt_blocksum_new(int64_t m, int64_t first, tt_blocksum **out)
 {
-    return new_sum(m, sizeof(double), first, out);
-}
-
-tt_status tt_lanesum_new(int64_t m, int64_t first, tt_blocksum **out)
-{
-    return new_sum(m, sizeof(float), first, out);
+    TT_TRY(tt_alloc(1, sizeof **out, "sums over blocks", out));
+    (*out)->m = m;
+    (*out)->first = (*out)->next = first;
+    return TT_OK;
 }
 
 void tt_blocksum_free(tt_blocksum *sum)
@@ -71,15 +46,15 @@ void tt_blocksum_free(tt_blocksum *sum)
 
 void *tt_blocksum_room(tt_blocksum *sum)
 {
-    char **slot = &sum->value[sum->nodes];
-    if (!*slot && tt_alloc(sum->m, sum->bytes, "sums over blocks", slot) != TT_OK) return NULL;
+    double **slot = &sum->value[sum->nodes];
+    if (!*slot && tt_alloc(sum->m, sizeof **slot, "sums over blocks", slot) != TT_OK) return NULL;
     return *slot;
 }
 
 void *tt_blocksum_next(tt_blocksum *sum)
 {
     void *slot = tt_blocksum_room(sum);
-    if (slot) memset(slot, 0, (size_t)sum->m * sum->bytes);
+    if (slot) memset(slot, 0, (size_t)sum->m * sizeof(double));
     return slot;
 }
 
@@ -90,50 +65,44 @@ static int siblings(const node *left, const node *right)
 }
 
 /* Merge the last two nodes while they are the two halves of one subtree. */
-static int merge_tail(node *nodes, char **value, int n, int64_t m, size_t bytes)
+static int merge_tail(node *nodes, double **value, int n, int64_t m)
 {
     while (n > 1 && siblings(&nodes[n - 2], &nodes[n - 1])) {
-        add(bytes, m, value[n - 2], value[n - 1]);
+        add(m, value[n - 2], value[n - 1]);
         nodes[n - 2].blocks *= 2;
         n--;
     }
     return n;
 }
 
-void tt_blocksum_commit_tree(tt_blocksum *sum, int64_t blocks)
-{
-    sum->node[sum->nodes++] = (node){sum->next, blocks};
-    sum->next += blocks;
-    sum->nodes = merge_tail(sum->node, sum->value, sum->nodes, sum->m, sum->bytes);
-}
-
 void tt_blocksum_commit(tt_blocksum *sum)
 {
-    tt_blocksum_commit_tree(sum, 1);
+    sum->node[sum->nodes++] = (node){sum->next++, 1};
+    sum->nodes = merge_tail(sum->node, sum->value, sum->nodes, sum->m);
 }
 
 tt_status tt_blocksum_push(tt_blocksum *sum, const void *partial)
 {
     void *slot = tt_blocksum_room(sum);
     if (!slot) return TT_ERR_MEMORY;
-    memcpy(slot, partial, (size_t)sum->m * sum->bytes);
+    memcpy(slot, partial, (size_t)sum->m * sizeof(double));
     tt_blocksum_commit(sum);
     return TT_OK;
 }
 
 /* Add the nodes of all ranks, in block order, over elements [0, m) of `value`. Nodes that stay without a
  * sibling at the end are added from the right: the smaller subtrees first. The result is in value[0]. */
-static void fold(node *nodes, char **value, int n, int64_t m, size_t bytes)
+static void fold(node *nodes, double **value, int n, int64_t m)
 {
     node kept[NODES_MAX];
-    char *at[NODES_MAX];
+    double *at[NODES_MAX];
     int k = 0;
     for (int i = 0; i < n; i++) {
         kept[k] = nodes[i];
         at[k++] = value[i];
-        k = merge_tail(kept, at, k, m, bytes);
+        k = merge_tail(kept, at, k, m);
     }
-    for (int i = k - 1; i > 0; i--) add(bytes, m, at[i - 1], at[i]);
+    for (int i = k - 1; i > 0; i--) add(m, at[i - 1], at[i]);
 }
 
 /* All ranks' nodes, in rank order, which is block order. */
@@ -176,23 +145,23 @@ static tt_range slice(const tt_blocksum *sum, int size, int r)
 
 /* Send every other rank its slice of this rank's nodes; `arrived` gets the others' nodes over this rank's
  * slice, in rank order. */
-static tt_status scatter_slices(const tt_blocksum *sum, const tt_comm *comm, char **arrived)
+static tt_status scatter_slices(const tt_blocksum *sum, const tt_comm *comm, double **arrived)
 {
     int64_t *count = NULL;
-    char *packed = NULL;
+    double *packed = NULL;
     tt_range mine = slice(sum, comm->size, comm->rank);
     int64_t others = sum->m - (mine.end - mine.begin);
     tt_status s = tt_alloc(2 * comm->size, sizeof *count, "sums over blocks", &count);
-    if (s == TT_OK) s = tt_alloc(sum->nodes * others, sum->bytes, "sums over blocks", &packed);
+    if (s == TT_OK) s = tt_alloc(sum->nodes * others, sizeof *packed, "sums over blocks", &packed);
     s = tt_agree(comm, s);
-    char *to = packed;
+    double *to = packed;
     for (int r = 0; s == TT_OK && r < comm->size; r++) {
         if (r == comm->rank) continue;
         tt_range part = slice(sum, comm->size, r);
-        size_t bytes = (size_t)(part.end - part.begin) * sum->bytes;
-        count[r] = (int64_t)bytes * sum->nodes;
-        for (int i = 0; i < sum->nodes; i++, to += bytes)
-            memcpy(to, sum->value[i] + (size_t)part.begin * sum->bytes, bytes);
+        int64_t width = part.end - part.begin;
+        count[r] = width * sum->nodes * (int64_t)sizeof *to;
+        for (int i = 0; i < sum->nodes; i++, to += width)
+            memcpy(to, sum->value[i] + part.begin, (size_t)width * sizeof *to);
     }
     if (s == TT_OK) s = tt_exchange(comm, packed, count, arrived, count + comm->size);
     free(packed);
@@ -200,7 +169,7 @@ static tt_status scatter_slices(const tt_blocksum *sum, const tt_comm *comm, cha
     return s;
 }
 
-static tt_status gather_slices(const tt_blocksum *sum, const tt_comm *comm, const char *mine, char *out)
+static tt_status gather_slices(const tt_blocksum *sum, const tt_comm *comm, const double *mine, double *out)
 {
     int *count = NULL, whole;
     tt_status s = tt_int(sum->m, "elements of a sum", &whole);
@@ -212,40 +181,39 @@ static tt_status gather_slices(const tt_blocksum *sum, const tt_comm *comm, cons
         count[r] = (int)(part.end - part.begin);
         at[r] = (int)part.begin;
     }
-    MPI_Datatype type = sum->bytes == sizeof(double) ? MPI_DOUBLE : MPI_FLOAT;
-    MPI_Allgatherv(mine, count[comm->rank], type, out, count, at, type, comm->mpi);
+    MPI_Allgatherv(mine, count[comm->rank], MPI_DOUBLE, out, count, at, MPI_DOUBLE, comm->mpi);
     free(count);
     return TT_OK;
 }
 
 /* The tree is finished slice by slice, this rank's own nodes where they lie and the others' in `arrived`;
  * *out is where this rank's slice of the sum came to be. */
-static tt_status fold_slice(const tt_blocksum *sum, const tt_comm *comm, const forest *f, char *arrived,
-                            char **out)
+static tt_status fold_slice(const tt_blocksum *sum, const tt_comm *comm, const forest *f, double *arrived,
+                            double **out)
 {
     tt_range part = slice(sum, comm->size, comm->rank);
     int64_t width = part.end - part.begin;
-    char **value = NULL;
+    double **value = NULL;
     TT_TRY(tt_alloc(f->total, sizeof *value, "sums over blocks", &value));
     for (int r = 0, k = 0; r < comm->size; r++)
         for (int i = 0; i < f->count[r]; i++, k++) {
             bool own = r == comm->rank;
-            value[k] = own ? sum->value[i] + (size_t)part.begin * sum->bytes : arrived;
-            if (!own) arrived += (size_t)width * sum->bytes;
+            value[k] = own ? sum->value[i] + part.begin : arrived;
+            if (!own) arrived += width;
         }
-    if (width > 0) fold(f->node, value, f->total, width, sum->bytes);
+    if (width > 0) fold(f->node, value, f->total, width);
     *out = value[0];
     free(value);
     return TT_OK;
 }
 
-static tt_status finish(tt_blocksum *sum, const tt_comm *comm, char *out)
+static tt_status finish(tt_blocksum *sum, const tt_comm *comm, double *out)
 {
     forest f = {0};
-    char *arrived = NULL, *mine = NULL;
+    double *arrived = NULL, *mine = NULL;
     tt_status s = gather_forest(sum, comm, &f);
     if (s == TT_OK && f.total == 0) {
-        memset(out, 0, (size_t)sum->m * sum->bytes);
+        memset(out, 0, (size_t)sum->m * sizeof *out);
         free_forest(&f);
         return TT_OK;
     }

@@ -111,6 +111,7 @@ tt_status tt_checkpoint_write(tt_training *t)
     tt_store *store = NULL;
     tt_phase(&t->phases, "checkpoint");
     tt_feed_settle(&t->feed);
+    tt_training_gather(t);
     tt_status s = checkpoint_path(t, "", &path);
     if (s == TT_OK) s = checkpoint_path(t, older, &old);
     s = tt_agree(t->comm, s);

@@ -180,6 +180,7 @@ static tt_status write_once(const tt_training *t, tt_store *store)
 tt_status tt_model_publish(tt_training *t, tt_store *store)
 {
     tt_phase(&t->phases, "write");
+    tt_training_gather(t);
     tt_status s = write_tensors(t, store);
     if (s == TT_OK && t->comm->rank == 0) s = write_once(t, store);
     s = tt_agree(t->comm, s);

@@ -141,10 +141,11 @@ void tt_vae_init(const tt_vae *vae, uint64_t seed, float *block)
     }
 }
 
-int64_t tt_vae_lanes(const tt_vae *vae, int64_t lanes)
+int64_t tt_vae_lanes(const tt_vae *vae, int64_t lanes, int64_t lane_rows)
 {
     for (int i = 0; i < vae->n_branches; i++)
-        lanes = tt_net_lanes(&vae->branch[i].encoder, tt_net_lanes(&vae->branch[i].decoder, lanes));
+        lanes = tt_net_lanes(&vae->branch[i].encoder, tt_net_lanes(&vae->branch[i].decoder, lanes, lane_rows),
+                             lane_rows);
     return lanes;
 }
 

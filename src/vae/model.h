@@ -134,8 +134,9 @@ bool tt_likelihood_parse(const char *name, tt_likelihood *out);
 tt_status tt_vae_describe(const tt_vae *vae, char **text);
 tt_status tt_vae_parse(const char *file, const char *text, tt_vae *out);
 
-/** How many lanes, a power of two, this model takes in one pass where `lanes` are at hand. */
-int64_t tt_vae_lanes(const tt_vae *vae, int64_t lanes);
+/** How many lanes, a power of two, this model takes in one pass where `lanes` of lane_rows rows are at hand.
+ */
+int64_t tt_vae_lanes(const tt_vae *vae, int64_t lanes, int64_t lane_rows);
 
 /** Room for passes over lanes of lane_rows rows. @param train  whether tt_vae_step() will be called */
 tt_status tt_vae_work_new(const tt_vae *vae, int64_t lanes, int64_t lane_rows, bool train, tt_vae_work *out);

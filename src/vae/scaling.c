@@ -125,6 +125,13 @@ tt_status tt_scaling_fit(const tt_samples *samples, bool images, bool unit, tt_s
     return TT_OK;
 }
 
+tt_status tt_scaling_fit_within(const tt_samples *samples, uint64_t seed, tt_scaling *scaling)
+{
+    TT_TRY(tt_within_fit(samples, seed, &scaling->within));
+    for (int64_t k = 0; k < scaling->within.n; k++) scaling->centre[scaling->within.column[k]] = 0;
+    return TT_OK;
+}
+
 TT_KERNEL static void scale_row(int64_t n, const float *restrict row, const double *restrict shift,
                                 const double *restrict mean, const double *restrict scale,
                                 const double *restrict limit, float *restrict out)

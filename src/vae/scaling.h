@@ -9,9 +9,9 @@
 typedef struct tt_scaling {
     int64_t cols;
     double *mean, *scale, *limit; /**< [cols] each, one block, owned through mean */
-    tt_within within; /**< tt_within_fit() fills it; n is 0 if it is not wanted or does not apply */
-    bool applied;     /**< to the rows in memory already: they are taken as they are */
-    double *centre;   /**< [cols] in that block too, not stored: mean of the training rows as scaled */
+    tt_within within;             /**< n is 0 if it is not wanted or does not apply */
+    bool applied;                 /**< to the rows in memory already: they are taken as they are */
+    double *centre; /**< [cols] in that block too, not stored: mean of the training rows as scaled */
 } tt_scaling;
 
 tt_status tt_scaling_new(int64_t cols, tt_scaling *out);
@@ -23,6 +23,10 @@ void tt_scaling_free(tt_scaling *scaling);
  * columns go from their least value to their largest, as 0 to 1. Images have one mean, deviation and range
  * for all their columns, so that neighbours stay comparable. Collective. */
 tt_status tt_scaling_fit(const tt_samples *samples, bool images, bool unit, tt_scaling *scaling);
+
+/** After tt_scaling_fit(): learn `within` from the rows that train, for the columns that it covers.
+ * Collective. */
+tt_status tt_scaling_fit_within(const tt_samples *samples, uint64_t seed, tt_scaling *scaling);
 
 /** Scale the samples' own rows once and for all, where they are in memory: sets `applied` then. Not
  * collective. @return TT_OK or TT_ERR_MEMORY */

@@ -1,5 +1,6 @@
 /* Loss without noise over marked rows: validation, and the picture of what the model learnt. */
 #include "tutti/memory.h"
+#include "tutti/sum.h"
 #include "vae/training.h"
 
 #include <stdlib.h>

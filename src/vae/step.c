@@ -1,6 +1,7 @@
 /* One step of training: lanes forward and backward, one reduction, the optimiser. */
 #include "tutti/random.h"
 #include "tutti/signal.h"
+#include "tutti/sum.h"
 #include "vae/training.h"
 
 #include <math.h>
@@ -49,60 +50,56 @@ static void mark_due(const tt_training *t, float *out)
         out[t->vae.params.size + TT_TAIL_CHECKPOINT] = 1;
 }
 
-/* From this lane on, how many make up a whole subtree that the model takes in one pass. */
-static int64_t lanes_from(const tt_training *t, int64_t lane)
-{
-    int64_t lanes = 1, first = t->feed.first_lane + lane;
-    while (2 * lanes <= t->work.lanes && lane + 2 * lanes <= t->feed.n_lanes && first % (2 * lanes) == 0)
-        lanes *= 2;
-    return lanes;
-}
-
+/* The lanes of this rank. */
 static tt_status sum_lanes(tt_training *t)
 {
+    int64_t first, lanes;
+    float *room;
     TT_TRY(tt_stop_status());
     TT_TRY(tt_vae_weights(&t->work, t->params));
-    for (int64_t lane = 0, lanes; lane < t->feed.n_lanes; lane += lanes) {
-        float *slot = tt_blocksum_room(t->lanes);
-        if (!slot) return TT_ERR_MEMORY;
-        lanes = lanes_from(t, lane);
-        TT_TRY(lanes_gradient(t, lane, lanes, slot));
-        if (lane == 0) mark_due(t, slot);
-        tt_blocksum_commit_tree(t->lanes, lanes);
+    while ((lanes = tt_lanes_next(t->lanes, &first, &room)) > 0) {
+        TT_TRY(lanes_gradient(t, first, lanes, room));
+        if (first == 0) mark_due(t, room);
+        tt_lanes_commit(t->lanes);
     }
     return TT_OK;
 }
 
-/* The lanes of this rank, and their sum over all ranks by a tree of fixed shape. */
-static tt_status reduce_lanes(tt_training *t)
+/* Sums of squares of the slices' blocks, added in an order that no rank shows in. Collective. */
+static tt_status clip(const tt_training *t, tt_range slice, const float *gradient, double *scale)
 {
-    tt_phase(&t->phases, "compute");
-    tt_status s = sum_lanes(t);
-    tt_phase(&t->phases, "reduce");
-    return tt_blocksum_finish(t->lanes, t->comm, s, t->gradient);
+    tt_blocksum *sum = NULL;
+    double squares;
+    tt_status s = tt_blocksum_new(1, slice.begin / TT_LANES_BLOCK, &sum);
+    for (int64_t at = slice.begin; s == TT_OK && at < slice.end; at += TT_LANES_BLOCK) {
+        int64_t left = slice.end - at;
+        double part =
+            tt_optimizer_squares(left < TT_LANES_BLOCK ? left : TT_LANES_BLOCK, gradient + at - slice.begin);
+        s = tt_blocksum_push(sum, &part);
+    }
+    s = tt_agree(t->comm, s);
+    if (s == TT_OK) s = tt_blocksum_finish(sum, t->comm, TT_OK, &squares);
+    if (s == TT_OK) *scale = tt_optimizer_clip(&t->optimizer, *scale, squares);
+    tt_blocksum_free(sum);
+    return s;
 }
 
-/* One lane per rank, and the sum in whatever order MPI likes best. */
-static tt_status reduce_shares(tt_training *t)
+/* The first element that is not finite, of all ranks' slices; INT64_MAX if there is none. Collective. */
+static int64_t first_non_finite(const tt_training *t, tt_range slice, const float *values)
 {
-    int n;
-    tt_phase(&t->phases, "compute");
-    int64_t m = t->vae.params.size + TT_TAIL;
-    tt_status s = tt_stop_status();
-    if (s == TT_OK) s = tt_int(m, "parameters of the model", &n);
-    if (s == TT_OK) s = tt_vae_weights(&t->work, t->params);
-    if (s == TT_OK) s = lanes_gradient(t, 0, 1, t->gradient);
-    if (s == TT_OK) mark_due(t, t->gradient);
-    tt_phase(&t->phases, "reduce");
-    TT_TRY(tt_agree(t->comm, s));
-    MPI_Allreduce(MPI_IN_PLACE, t->gradient, n, MPI_FLOAT, MPI_SUM, t->comm->mpi);
-    return TT_OK;
+    int64_t at = INT64_MAX;
+    for (int64_t i = slice.begin; i < slice.end && at == INT64_MAX; i++)
+        if (!isfinite(values[i - slice.begin])) at = i;
+    MPI_Allreduce(MPI_IN_PLACE, &at, 1, MPI_INT64_T, MPI_MIN, t->comm->mpi);
+    return at;
 }
 
-/* Gradient and losses are the same bits on every rank, and so is this verdict. */
+/* The same words on every rank. Collective. */
 static tt_status diverged(const tt_training *t)
 {
-    const tt_tensor *gradient = tt_params_non_finite(&t->vae.params, t->gradient);
+    const float *sum;
+    tt_range slice = tt_lanes_slice(t->lanes, &sum);
+    const tt_tensor *gradient = tt_params_at(&t->vae.params, first_non_finite(t, slice, sum));
     const tt_tensor *value = gradient ? NULL : tt_params_non_finite(&t->vae.params, t->params);
     const tt_tensor *where = gradient ? gradient : value;
     return tt_fail(TT_ERR_INPUT,
@@ -113,20 +110,44 @@ static tt_status diverged(const tt_training *t)
                    t->settings->learning_rate);
 }
 
+/* Each rank updates its slice of the parameters, whose moments it alone keeps up, and gets the others'.
+ * Collective. */
+static tt_status update(tt_training *t, double loss, double rows)
+{
+    const float *gradient;
+    double scale = 1 / rows;
+    MPI_Request told;
+    tt_range slice = tt_lanes_slice(t->lanes, &gradient);
+    if (t->optimizer.clip_norm > 0) TT_TRY(clip(t, slice, gradient, &scale));
+    t->rate = tt_training_rate(t);
+    int good = isfinite(loss) && tt_optimizer_step(&t->optimizer, slice.begin, slice.end - slice.begin,
+                                                   t->rate, scale, gradient, t->params);
+    int all_good;
+    MPI_Iallreduce(&good, &all_good, 1, MPI_INT, MPI_MIN, t->comm->mpi, &told);
+    tt_phase(&t->phases, "share");
+    tt_lanes_share(t->lanes, t->params);
+    MPI_Wait(&told, MPI_STATUS_IGNORE);
+    return all_good ? TT_OK : diverged(t);
+}
+
+void tt_training_gather(const tt_training *t)
+{
+    tt_lanes_share(t->lanes, t->first);
+    tt_lanes_share(t->lanes, t->second);
+}
+
 tt_status tt_training_step(tt_training *t, bool *due)
 {
     tt_phase(&t->phases, "exchange");
     TT_TRY(tt_feed_step(&t->feed, t->epoch, t->step));
-    TT_TRY(t->lanes ? reduce_lanes(t) : reduce_shares(t));
+    float tail[TT_TAIL];
+    tt_phase(&t->phases, "compute");
+    TT_TRY(tt_lanes_finish(t->lanes, sum_lanes(t), tail, &t->phases));
     tt_phase(&t->phases, "update");
-    const float *tail = t->gradient + t->vae.params.size;
     double reconstruction = (double)tail[TT_TAIL_RECONSTRUCTION], kl = (double)tail[TT_TAIL_KL];
-    double penalty = (double)tail[TT_TAIL_PENALTY];
-    double loss = reconstruction + tt_training_beta(t) * penalty, rows = (double)tail[TT_TAIL_ROWS];
-    t->rate = tt_training_rate(t);
-    if (!isfinite(loss) ||
-        !tt_optimizer_step(&t->optimizer, t->vae.params.size, t->rate, 1 / rows, t->gradient, t->params))
-        return diverged(t);
+    double penalty = (double)tail[TT_TAIL_PENALTY], rows = (double)tail[TT_TAIL_ROWS];
+    double loss = reconstruction + tt_training_beta(t) * penalty;
+    TT_TRY(update(t, loss, rows));
     t->sums[0] += loss;
     t->sums[1] += reconstruction;
     t->sums[2] += kl;

@@ -37,7 +37,7 @@ static tt_status prepare_data(tt_training *t, const tt_model_params *model, cons
     bool images = strcmp(model->kind, "conv") == 0, unit = strcmp(model->reconstruction, "bernoulli") == 0;
     TT_TRY(tt_scaling_fit(&t->samples, images, unit, &t->scaling));
     if (!unit && strcmp(t->settings->scaling, "within") == 0)
-        TT_TRY(tt_within_fit(&t->samples, t->provenance->seed, &t->scaling.within));
+        TT_TRY(tt_scaling_fit_within(&t->samples, t->provenance->seed, &t->scaling));
     TT_TRY(tt_agree(t->comm, tt_scaling_settle(&t->scaling, &t->samples)));
     return tt_feed_new(&t->samples, &t->scaling, t->provenance->seed, t->settings, &t->feed);
 }
@@ -60,19 +60,17 @@ static tt_status build_local(tt_training *t, const tt_vae_shape *shape)
     TT_TRY(tt_vae_new(shape, &t->vae));
     t->vae.precision = t->precision;
     const tt_params *p = &t->vae.params;
-    int64_t lanes = tt_vae_lanes(&t->vae, t->feed.n_lanes > 0 ? t->feed.n_lanes : 1);
+    int64_t lanes = tt_vae_lanes(&t->vae, t->feed.n_lanes > 0 ? t->feed.n_lanes : 1, t->feed.lane_rows);
     TT_TRY(tt_vae_work_new(&t->vae, lanes, t->feed.lane_rows, true, &t->work));
     TT_TRY(tt_alloc(lanes, sizeof *t->loss, "losses", &t->loss));
     TT_TRY(tt_params_block(p, "parameters", &t->params));
     TT_TRY(tt_params_block(p, "first moments", &t->first));
     TT_TRY(tt_params_block(p, "second moments", &t->second));
     if (t->settings->patience > 0) TT_TRY(tt_params_block(p, "the best parameters", &t->best));
-    TT_TRY(tt_alloc(p->size + TT_TAIL, sizeof(float), "gradients", &t->gradient));
     TT_TRY(tt_alloc(t->settings->epochs * TT_HISTORY, sizeof *t->history, "the history", &t->history));
     TT_TRY(tt_alloc(t->vae.latent, sizeof *t->unit, "latent units", &t->unit));
     tt_training_recipe(t);
-    return t->settings->reproducible ? tt_lanesum_new(p->size + TT_TAIL, t->feed.first_lane, &t->lanes)
-                                     : TT_OK;
+    return TT_OK;
 }
 
 /* The state before the first step, also after a checkpoint that broke off in reading. */
@@ -89,12 +87,11 @@ static void begin(tt_training *t)
 
 void tt_training_free(tt_training *t)
 {
-    tt_blocksum_free(t->lanes);
+    tt_lanes_free(t->lanes);
     free(t->params);
     free(t->first);
     free(t->second);
     free(t->best);
-    free(t->gradient);
     free(t->history);
     free(t->unit);
     free(t->loss);
@@ -272,6 +269,7 @@ tt_status tt_training_new(const tt_comm *comm, const tt_model_params *model, con
     out->precision = choose_precision(out);
     TT_TRY(tt_model_shape(&out->samples, model, input, &shape));
     TT_TRY(tt_agree(comm, build_local(out, &shape)));
+    TT_TRY(tt_lanes_new(comm, out->feed.lanes, out->work.lanes, out->vae.params.size, TT_TAIL, &out->lanes));
     TT_TRY(tt_checkpoint_read(out, &resumed));
     if (!resumed) begin(out);
     say_start(out, resumed);

@@ -3,7 +3,7 @@
 #define TUTTI_VAE_TRAINING_H
 
 #include "nn/optimizer.h"
-#include "tutti/sum.h"
+#include "tutti/lanes.h"
 #include "vae/feed.h"
 #include "vae/model.h"
 
@@ -19,7 +19,7 @@ enum {
     TT_HISTORY
 };
 
-/** What rides behind the gradient in the one reduction of a step. */
+/** What rides with the gradient in the reduction of a step. */
 enum { TT_TAIL_RECONSTRUCTION, TT_TAIL_KL, TT_TAIL_PENALTY, TT_TAIL_ROWS, TT_TAIL_CHECKPOINT, TT_TAIL = 16 };
 
 /** Sums over the rows that a mask marks, without noise. */
@@ -52,10 +52,9 @@ typedef struct tt_training {
     tt_vae_work work;      /**< of as many lanes as the model takes at once */
     tt_vae_loss *loss;     /**< [work.lanes] */
     float *params;         /**< parameter block */
-    float *first, *second; /**< moments, parameter blocks */
+    float *first, *second; /**< moments, parameter blocks, of which a rank keeps up its slice */
     float *best;           /**< parameters of the best epoch so far; NULL without patience */
-    float *gradient;       /**< parameter block with TT_TAIL more */
-    tt_blocksum *lanes;    /**< of gradient and tail, in reproducible mode */
+    tt_lanes *lanes;       /**< sums of gradients and tails */
     tt_optimizer optimizer;
     tt_schedule schedule;
     int64_t epoch, step;  /**< the step to take next */
@@ -118,6 +117,9 @@ int64_t tt_training_pretrain(const tt_training *t);
 
 /** Epochs until beta is at its full height for the first time. */
 int64_t tt_training_risen(const tt_training *t);
+
+/** Give every rank the moments that the others keep up. Collective. */
+void tt_training_gather(const tt_training *t);
 
 /** Weight of the KL term at the present step. */
 double tt_training_beta(const tt_training *t);

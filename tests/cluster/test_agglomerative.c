@@ -2,10 +2,12 @@
 #include "test.h"
 
 #include "tutti/agglomerative.h"
+#include "tutti/distance.h"
 #include "tutti/memory.h"
 #include "tutti/random.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define GOLDEN TT_TESTS "/cluster/agglomerative_golden.h5"
@@ -157,6 +159,64 @@ static void test_ranks(void **state)
         p.presample = 60;
         check_ranks(1100, 4, p);
     }
+}
+
+static int by_value(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/* Lengths of the minimum spanning tree, ascending, as Prim (1957) finds it. @param nearest  [n] */
+static void prim(int64_t n, int64_t cols, const float *rows, double *nearest, double *length)
+{
+    for (int64_t i = 0; i < n; i++) nearest[i] = INFINITY;
+    for (int64_t in = 0, step = 0; step < n - 1; step++) {
+        int64_t next = -1;
+        nearest[in] = -1; /* in the tree */
+        for (int64_t i = 0; i < n; i++) {
+            if (nearest[i] < 0) continue;
+            nearest[i] = fmin(nearest[i], sqrt(tt_distance(rows + i * cols, rows + in * cols, cols)));
+            if (next < 0 || nearest[i] < nearest[next]) next = i;
+        }
+        length[step] = nearest[next];
+        in = next;
+    }
+    qsort(length, (size_t)(n - 1), sizeof *length, by_value);
+}
+
+/* Clouds far from each other, most of whose points need not be measured: heights are those of a naive tree.
+ */
+static void test_single_of_clouds(void **state)
+{
+    enum { ROWS = 2300, COLS = 6, CLOUDS = 9 };
+    (void)state;
+    tt_comm self = tt_comm_wrap(MPI_COMM_SELF);
+    tt_agglomerative_params p = {.linkage = TT_SINGLE, .metric = TT_EUCLIDEAN, .k = CLOUDS};
+    const tt_comm *comms[] = {&self, &world};
+    double *length;
+    assert_ok(tt_alloc((int64_t)2 * ROWS, sizeof *length, "lengths", &length));
+    for (int c = 0; c < 2; c++) {
+        tt_matrix x;
+        tt_agglomerative tree;
+        make(comms[c], ROWS, COLS, &x);
+        for (int64_t i = 0; i < x.count; i++) {
+            uint64_t row = (uint64_t)(x.first + i);
+            x.valid[i] = 1;
+            for (int j = 0; j < COLS; j++)
+                x.data[i * COLS + j] =
+                    4.0f * (float)((row % CLOUDS) * (row % CLOUDS + (uint64_t)j) % 7) +
+                    (float)tt_random_normal((tt_stream){8, TT_FOR_TEST, 0}, row, (uint64_t)j);
+        }
+        x.n_valid = ROWS;
+        if (c == 0) prim(ROWS, COLS, x.data, length + ROWS, length);
+        assert_ok(tt_agglomerative_fit(&x, &p, 3, &tree));
+        assert_int_equal(tree.leaves, ROWS);
+        for (int i = 0; i < ROWS - 1; i++) assert_near(tree.linkage[4 * i + 2], length[i], 2e-6 * length[i]);
+        tt_agglomerative_free(&tree);
+        tt_matrix_free(&x);
+    }
+    free(length);
 }
 
 /* Values whose squares float32 does not have give the same tree, in other units. */
@@ -311,9 +371,15 @@ static void test_errors(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
+<<<<<<< HEAD
     cmocka_unit_test(test_golden),        cmocka_unit_test(test_ranks),
     cmocka_unit_test(test_tiny),          cmocka_unit_test(test_double),
     cmocka_unit_test(test_equal_and_few), cmocka_unit_test(test_presample_equal),
+=======
+    cmocka_unit_test(test_golden),           cmocka_unit_test(test_ranks),
+    cmocka_unit_test(test_single_of_clouds), cmocka_unit_test(test_tiny),
+    cmocka_unit_test(test_equal_and_few),    cmocka_unit_test(test_presample_equal),
+>>>>>>> c0bb7a7 (cluster: single linkage leaves out what is too far)
     cmocka_unit_test(test_errors),
 };
 TT_TEST_MAIN(cases)

@@ -6,6 +6,21 @@
 #include "tutti/memory.h"
 
 #include <math.h>
+#include <string.h>
+
+int Csys2blacs_handle(MPI_Comm comm);
+void Cfree_blacs_system_handle(int handle);
+void Cblacs_gridinit(int *context, const char *order, int rows, int cols);
+void Cblacs_gridinfo(int context, int *rows, int *cols, int *row, int *col);
+void Cblacs_gridexit(int context);
+int numroc_(const int *n, const int *block, const int *which, const int *first, const int *ranks);
+void descinit_(int *desc, const int *m, const int *n, const int *mb, const int *nb, const int *irsrc,
+               const int *icsrc, const int *context, const int *lld, int *info);
+void pdsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *ia, const int *ja,
+              const int *desca, double *w, double *z, const int *iz, const int *jz, const int *descz,
+              double *work, const int *lwork, int *iwork, const int *liwork, int *info, size_t, size_t);
+
+enum { ORDER = 130, BLOCK = 32 };
 
 static void check(int n, int keep)
 {
@@ -46,5 +61,77 @@ static void test_closed_form(void **state)
     }
 }
 
-static const struct CMUnitTest cases[] = {cmocka_unit_test(test_closed_form)};
+static double element(int i, int j)
+{
+    int low = i < j ? i : j, high = i < j ? j : i;
+    return sin(low * ORDER + high) + (i == j ? 3.0 * i : 0.0);
+}
+
+/* Where the i-th of a rank's own rows or columns stands, of `ranks` that blocks are dealt to in turn. */
+static int global(int i, int which, int ranks)
+{
+    return (i / BLOCK * ranks + which) * BLOCK + i % BLOCK;
+}
+
+/* This rank's part of the solution on a grid against values and vectors [ORDER, ORDER]. */
+static void check_part(int context, const double *values, const double *vectors)
+{
+    const int n = ORDER, nb = BLOCK, zero = 0, one = 1, room = 8 * ORDER * ORDER + 4096,
+              int_room = 16 * ORDER;
+    int rows, cols, row, col, desc[9], info;
+    static double a[ORDER * ORDER], z[ORDER * ORDER], w[ORDER], work[8 * ORDER * ORDER + 4096];
+    static int iwork[16 * ORDER];
+    Cblacs_gridinfo(context, &rows, &cols, &row, &col);
+    int own_rows = numroc_(&n, &nb, &row, &zero, &rows), own_cols = numroc_(&n, &nb, &col, &zero, &cols);
+    int leading = own_rows > 0 ? own_rows : 1;
+    descinit_(desc, &n, &n, &nb, &nb, &zero, &zero, &context, &leading, &info);
+    assert_int_equal(info, 0);
+    for (int j = 0; j < own_cols; j++)
+        for (int i = 0; i < own_rows; i++)
+            a[i + j * leading] = element(global(i, row, rows), global(j, col, cols));
+    pdsyevd_("V", "L", &n, a, &one, &one, desc, w, z, &one, &one, desc, work, &room, iwork, &int_room, &info,
+             1, 1);
+    assert_int_equal(info, 0);
+    for (int k = 0; k < ORDER; k++) assert_near(w[ORDER - 1 - k], values[k], 1e-10 * values[0]);
+    for (int j = 0; j < own_cols; j++)
+        for (int i = 0; i < own_rows; i++) { /* signs are ours */
+            int k = ORDER - 1 - global(j, col, cols), at = global(i, row, rows);
+            assert_near(fabs(z[i + j * leading]), fabs(vectors[k * ORDER + at]), 1e-9);
+        }
+}
+
+static void check_grid(int rows, int cols, const double *values, const double *vectors)
+{
+    int handle = Csys2blacs_handle(world.mpi), context = handle;
+    Cblacs_gridinit(&context, "Row", rows, cols);
+    if (context >= 0) { /* this rank is on it */
+        check_part(context, values, vectors);
+        Cblacs_gridexit(context);
+    }
+    Cfree_blacs_system_handle(handle);
+}
+
+/* Whatever grid ScaLAPACK solves on, the answer is ours but for rounding; and ours has the same bits on any
+ * number of ranks. */
+static void test_grids(void **state)
+{
+    (void)state;
+    static double a[ORDER * ORDER], vectors[ORDER * ORDER], alone[ORDER * ORDER];
+    double values[ORDER], values_alone[ORDER];
+    const tt_comm self = tt_comm_wrap(MPI_COMM_SELF);
+    int side = (int)sqrt(world.size + 0.5);
+    for (int i = 0; i < ORDER; i++)
+        for (int j = i; j < ORDER; j++) a[i * ORDER + j] = element(i, j);
+    tt_status s = eigen_symmetric(&world, ORDER, a, ORDER, values, vectors);
+    assert_ok(s);
+    s = eigen_symmetric(&self, ORDER, a, ORDER, values_alone, alone);
+    assert_ok(s);
+    assert_memory_equal(values, values_alone, sizeof values);
+    assert_memory_equal(vectors, alone, sizeof vectors);
+    check_grid(1, world.size, values, vectors);
+    check_grid(world.size, 1, values, vectors);
+    check_grid(side, side, values, vectors);
+}
+
+static const struct CMUnitTest cases[] = {cmocka_unit_test(test_closed_form), cmocka_unit_test(test_grids)};
 TT_TEST_MAIN(cases)

@@ -5,6 +5,7 @@
 #include "nn/dnnl_conv.h"
 #include "nn/norm.h"
 #include "tutti/memory.h"
+#include "tutti/random.h"
 #include "tutti/store.h"
 
 #include <math.h>
@@ -253,10 +254,43 @@ static void test_chain(void **state)
     if (has_bf16()) check_chain(TT_PRECISION_BF16);
 }
 
+/* Rows whose activations are too many to hold pass the layers in parts, and come out the same. */
+static void test_parts(void **state)
+{
+    (void)state;
+    enum { ROWS = 40, SIDE = 256 };
+    tt_params p = {0};
+    tt_net net = {0};
+    const tt_image image = {SIDE, SIDE, 1};
+    const tt_batch_shape shape = {.lanes = 1, .rows = ROWS};
+    tt_run *whole, *parts;
+    float *block, *x;
+    const float *a, *b;
+    assert_ok(tt_conv_add(&p, &net, "layer.0", image, 32, TT_RELU, 2));
+    assert_ok(tt_conv_add(&p, &net, "layer.1", tt_image_coarse(image, 32), 1, TT_LINEAR, 1));
+    assert_ok(tt_params_block(&p, "test", &block));
+    assert_ok(tt_alloc(ROWS * SIDE * SIDE, sizeof *x, "test", &x));
+    tt_net_init(&net, 3, block);
+    tt_random_normals((tt_stream){1, TT_FOR_TEST, 0}, 0, ROWS * SIDE * SIDE, x);
+    assert_ok(tt_run_new(&net, &shape, true, &whole));
+    assert_ok(tt_run_new(&net, &shape, false, &parts));
+    assert_ok(tt_run_weights(whole, block));
+    assert_ok(tt_run_weights(parts, block));
+    assert_ok(tt_run_forward(whole, 1, x, &a));
+    assert_ok(tt_run_forward(parts, 1, x, &b));
+    compare("y", ROWS * tt_image_size(tt_image_coarse(tt_image_coarse(image, 1), 1)), b, a, near_f32);
+    assert_int_equal(tt_net_lanes(&net, 4, ROWS), 1);
+    assert_int_equal(tt_net_lanes(&net, 4, 4), 4);
+    tt_run_free(whole);
+    tt_run_free(parts);
+    free(block);
+    free(x);
+    tt_net_free(&net);
+    tt_params_free(&p);
+}
+
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_conv),
-    cmocka_unit_test(test_conv_bf16),
-    cmocka_unit_test(test_norm),
-    cmocka_unit_test(test_chain),
+    cmocka_unit_test(test_conv),  cmocka_unit_test(test_conv_bf16), cmocka_unit_test(test_norm),
+    cmocka_unit_test(test_chain), cmocka_unit_test(test_parts),
 };
 TT_TEST_MAIN(cases)

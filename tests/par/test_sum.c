@@ -65,8 +65,8 @@ static void test_nothing(void **state)
 {
     (void)state;
     tt_blocksum *sum;
-    float out[2] = {1, 1};
-    assert_ok(tt_lanesum_new(2, 0, &sum));
+    double out[2] = {1, 1};
+    assert_ok(tt_blocksum_new(2, 0, &sum));
     assert_ok(tt_blocksum_finish(sum, &world, TT_OK, out));
     assert_true(out[0] == 0 && out[1] == 0);
     tt_blocksum_free(sum);
