@@ -371,15 +371,9 @@ static void test_errors(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-<<<<<<< HEAD
-    cmocka_unit_test(test_golden),        cmocka_unit_test(test_ranks),
-    cmocka_unit_test(test_tiny),          cmocka_unit_test(test_double),
-    cmocka_unit_test(test_equal_and_few), cmocka_unit_test(test_presample_equal),
-=======
     cmocka_unit_test(test_golden),           cmocka_unit_test(test_ranks),
     cmocka_unit_test(test_single_of_clouds), cmocka_unit_test(test_tiny),
-    cmocka_unit_test(test_equal_and_few),    cmocka_unit_test(test_presample_equal),
->>>>>>> c0bb7a7 (cluster: single linkage leaves out what is too far)
-    cmocka_unit_test(test_errors),
+    cmocka_unit_test(test_double),           cmocka_unit_test(test_equal_and_few),
+    cmocka_unit_test(test_presample_equal),  cmocka_unit_test(test_errors),
 };
 TT_TEST_MAIN(cases)
