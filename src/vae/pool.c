@@ -27,6 +27,7 @@ struct tt_pools {
     pool *held;              /* owned */
     int64_t n_held;
     pool ahead;   /* being read, or read and not yet asked for; rows NULL: none */
+    float *spare; /* room that the last pool left; owned */
     bool reading; /* by the thread */
     pthread_t thread;
     tt_status status; /* of reading */
@@ -67,6 +68,7 @@ void tt_pools_free(tt_pools *pools)
     tt_pools_settle(pools);
     for (int64_t i = 0; i < pools->n_held; i++) free(pools->held[i].rows);
     free(pools->ahead.rows);
+    free(pools->spare);
     free(pools->held);
     free(pools);
 }
@@ -123,6 +125,9 @@ static tt_status prepare(tt_pools *p, int64_t number)
     const tt_matrix *x = &p->samples->x;
     p->status = TT_OK;
     p->ahead.number = number;
+    p->ahead.rows = p->spare;
+    p->spare = NULL;
+    if (p->ahead.rows) return TT_OK;
     return tt_alloc(p->strata * TT_BLOCK_ROWS * x->cols, sizeof *p->ahead.rows, "a pool of rows",
                     &p->ahead.rows);
 }
@@ -155,6 +160,13 @@ static tt_status take_ahead(tt_pools *p, int64_t number)
     return hold(p);
 }
 
+/* Room that is used again does not scatter over the heap. */
+static void leave(tt_pools *p, float *rows)
+{
+    free(p->spare);
+    p->spare = rows;
+}
+
 static const pool *find(const tt_pools *p, int64_t number)
 {
     for (int64_t i = 0; i < p->n_held; i++)
@@ -167,7 +179,7 @@ static void drop_before(tt_pools *p, int64_t first)
     int64_t kept = 0;
     for (int64_t i = 0; i < p->n_held; i++) {
         if (p->held[i].number < first)
-            free(p->held[i].rows);
+            leave(p, p->held[i].rows);
         else
             p->held[kept++] = p->held[i];
     }

@@ -124,10 +124,27 @@ static void test_other_width(void **state)
     assert_non_null(strstr(tt_message(), "has 3 columns"));
 }
 
+static void test_labels(void **state)
+{
+    (void)state;
+    int32_t label[40] = {0};
+    char *name[] = {(char *)"rock"};
+    const char *input = make_matrix("labels.h5", 40, COLS, NULL);
+    tt_classes classes = {.rows = 41, .label = label, .n = 1, .name = name};
+    refuses(input, &classes, "there are 41 labels");
+    classes = (tt_classes){.rows = 40, .label = label, .n = 0, .name = name};
+    refuses(input, &classes, "no row of");
+    tt_model_params model = small_model(); /* one class is odd, but no error */
+    tt_train_params settings = few_epochs();
+    model.condition = (char *)"genre";
+    classes.n = 1;
+    tt_range mine = tt_partition(40, TT_BLOCK_ROWS, world.size, world.rank);
+    classes.label = label + mine.begin;
+    assert_ok(tt_train(&world, &model, &settings, &origin, input, &classes, beside(input, "one")));
+}
+
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_not_finite),
-    cmocka_unit_test(test_no_rows),
-    cmocka_unit_test(test_odd_data),
-    cmocka_unit_test(test_other_width),
+    cmocka_unit_test(test_not_finite),  cmocka_unit_test(test_no_rows), cmocka_unit_test(test_odd_data),
+    cmocka_unit_test(test_other_width), cmocka_unit_test(test_labels),
 };
 TT_TEST_MAIN(cases)

@@ -167,9 +167,87 @@ static void test_shapes(void **state)
     free(y);
 }
 
+/* Classes of this rank's rows, row r of class r % n. */
+static tt_classes make_classes(const tt_comm *comm, int64_t rows, char *const *name, int n)
+{
+    tt_range mine = tt_partition(rows, TT_BLOCK_ROWS, comm->size, comm->rank);
+    tt_classes c = {.rows = rows, .n = n, .name = (char **)name};
+    assert_ok(tt_alloc(mine.end - mine.begin, sizeof *c.label, "test", &c.label));
+    for (int64_t r = mine.begin; r < mine.end; r++) c.label[r - mine.begin] = (int32_t)(r % n);
+    return c;
+}
+
+static char *const genres[] = {(char *)"pop", (char *)"rock"};
+
+static void use_classes(const tt_comm *comm, const char *input, void *context)
+{
+    tt_model_params model = small_model();
+    tt_train_params settings = few_epochs();
+    tt_classes c = make_classes(comm, ROWS, genres, 2);
+    char path[64];
+    model.condition = (char *)"genre";
+    model.prior = (char *)"mixture";
+    model.components = 3;
+    settings.pretrain_epochs = 1;
+    snprintf(path, sizeof path, "%s.model", (const char *)context);
+    assert_ok(tt_train(comm, &model, &settings, &origin, input, &c, beside(input, path)));
+    const char *trained = beside(input, path);
+    snprintf(path, sizeof path, "%s.latents", (const char *)context);
+    assert_ok(tt_encode(comm, &origin, trained, input, &c, beside(input, path)));
+    snprintf(path, sizeof path, "%s.rec", (const char *)context);
+    assert_ok(tt_reconstruct(comm, &origin, trained, input, NULL, 0, &c, beside(input, path)));
+    snprintf(path, sizeof path, "%s.drawn", (const char *)context);
+    assert_ok(tt_sample(comm, &origin, trained, 300, NULL, beside(input, path)));
+    free(c.label);
+}
+
+/* A model conditioned on genre, with a mixture prior: the same on any ranks, and classes found by name. */
+static void test_classes(void **state)
+{
+    (void)state;
+    static const char *const latent[] = {"/mu", "/mixture/posterior", "/mixture/label",
+                                         "/track/mixture/label"};
+    static const char *const drawn[] = {"/x", "/z"};
+    static char *const other[] = {(char *)"folk", (char *)"pop"};
+    const char *input = make_input("classes.h5", ROWS, 200);
+    use_classes(&world, input, (void *)"all");
+    alone(use_classes, input, (void *)"one");
+    assert_same(beside(input, "all.latents"), beside(input, "one.latents"), latent, 4);
+    assert_same(beside(input, "all.drawn"), beside(input, "one.drawn"), drawn, 2);
+    assert_same(beside(input, "all.rec"), beside(input, "one.rec"), names, 5);
+    const char *trained = beside(input, "all.model");
+    assert_ok(tt_sample(&world, &origin, trained, 300, "rock", beside(input, "rock")));
+    int64_t rows;
+    float *both = read_all(beside(input, "all.drawn"), "/x", TT_F32, &rows);
+    assert_int_equal(rows, 600);
+    float *rock = read_all(beside(input, "rock"), "/x", TT_F32, &rows);
+    assert_int_equal(rows, 300);
+    assert_memory_equal(rock, both + 300 * COLS, 300 * COLS * sizeof *rock);
+    assert_memory_not_equal(rock, both, 300 * COLS * sizeof *rock);
+    assert_int_equal(tt_sample(&world, &origin, trained, 3, "jazz", beside(input, "no")), TT_ERR_INPUT);
+    free(both);
+    free(rock);
+    tt_classes c = make_classes(&world, ROWS, other, 2); /* odd rows are pop now, even ones unknown */
+    const int64_t list[] = {1, 3, 400};
+    assert_ok(tt_reconstruct(&world, &origin, trained, input, list, 3, &c, beside(input, "some")));
+    assert_ok(tt_reconstruct(&world, &origin, trained, input, NULL, 0, &c, beside(input, "other")));
+    free(c.label);
+    float *some = read_all(beside(input, "some"), "/reconstruction", TT_F32, &rows);
+    float *all = read_all(beside(input, "other"), "/reconstruction", TT_F32, &rows);
+    float *own = read_all(beside(input, "all.rec"), "/reconstruction", TT_F32, &rows);
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < COLS; k++) {
+            double scale = k == 4 ? 1e4 : 4;
+            assert_near(some[i * COLS + k], all[list[i] * COLS + k], 1e-4 * scale);
+        }
+    assert_memory_not_equal(all + 3 * COLS, own + 3 * COLS, COLS * sizeof *all);
+    free(some), free(all), free(own);
+}
+
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_reconstruct),
     cmocka_unit_test(test_sample),
     cmocka_unit_test(test_shapes),
+    cmocka_unit_test(test_classes),
 };
 TT_TEST_MAIN(cases)
