@@ -17,6 +17,7 @@ typedef struct tt_model_params {
     int hidden_dims[TT_HIDDEN_MAX]; /**< of the encoder, input side first; the decoder mirrors them */
     int n_channels;
     int channels[TT_HIDDEN_MAX]; /**< conv: of the encoder's stages, each of which halves the image */
+    bool normalise;                 /**< conv: groups of channels of each row, before they are cut at zero */
     char *reconstruction;        /**< gaussian | learned | bernoulli */
     char *condition;             /**< none | genre: the class of a row is given to encoder and decoder */
 } tt_model_params;

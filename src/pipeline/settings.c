@@ -66,6 +66,7 @@ const setting settings[] = {
      AT(model.n_hidden)},
     {"model.channels", SETTING_INTS, AT(model.channels), "[32, 64, 128, 256]", 1, 4096, NULL,
      AT(model.n_channels)},
+    {"model.normalise", SETTING_BOOL, AT(model.normalise), "false", 0, 0, NULL, 0},
     CHOICE("model.reconstruction", model.reconstruction, "gaussian", "gaussian learned bernoulli"),
     CHOICE("model.condition", model.condition, "none", "none genre"),
     REAL("train.beta", train.beta, "1.0", 0, 1e6),

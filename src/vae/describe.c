@@ -80,6 +80,7 @@ tt_status tt_vae_describe(const tt_vae *vae, char **text)
         add_count(root, "height", s->height);
         add_count(root, "width", s->width);
         if (s->n_channels > 0) json_object_set_new(root, "channels", list_dims(s->n_channels, s->channels));
+        if (s->normalise) json_object_set_new(root, "normalise", json_true());
         add_count(root, "classes", s->classes);
         add_count(root, "components", s->components);
         *text = json_dumps(root, JSON_COMPACT);
@@ -108,6 +109,7 @@ static bool read_images(json_t *root, tt_vae_shape *s)
         return false;
     s->height = height;
     s->width = width;
+    s->normalise = json_is_true(json_object_get(root, "normalise"));
     if (s->kind != TT_VAE_CONV) return height == 0 && width == 0 && !channels;
     return height >= 1 && s->input % height == 0 && s->input / height == width &&
            read_dims(channels, &s->n_channels, s->channels) &&

@@ -38,9 +38,10 @@ typedef struct tt_vae_shape {
     int64_t height, width;         /**< conv: of the image that a row is */
     int n_channels;
     int64_t channels[TT_HIDDEN_MAX]; /**< conv: of the encoder's stages; the decoder mirrors them */
-    int64_t audio;                   /**< two_branch: the first columns are audio, the others lyrics */
-    int64_t classes;                 /**< known ones, 0: not conditioned */
-    int64_t components;              /**< of the mixture prior, 0: N(0, 1) */
+    bool normalise;     /**< conv: a group norm in every stage but the one that gives the image */
+    int64_t audio;      /**< two_branch: the first columns are audio, the others lyrics */
+    int64_t classes;    /**< known ones, 0: not conditioned */
+    int64_t components; /**< of the mixture prior, 0: N(0, 1) */
     tt_likelihood likelihood;
 } tt_vae_shape;
 

@@ -54,6 +54,7 @@ static tt_model_params small_conv(void)
 /* What is trained, and where to. */
 typedef struct job {
     const char *model, *latents;
+    bool normalise;
 } job;
 
 static void train_images(const tt_comm *comm, const char *input, void *context)
@@ -62,6 +63,7 @@ static void train_images(const tt_comm *comm, const char *input, void *context)
     tt_model_params model = small_conv();
     tt_train_params settings = few_epochs();
     settings.batch_size = 40;
+    model.normalise = j->normalise;
     assert_ok(tt_train(comm, &model, &settings, &origin, input, NULL, j->model));
     assert_ok(tt_encode(comm, &origin, j->model, input, NULL, j->latents));
 }
@@ -84,8 +86,8 @@ static const char *const conv_names[] = {"/param/encoder.0.weight",
 static void check_ranks(const char *name, int64_t rows, int64_t height, int64_t width, tt_type type)
 {
     const char *input = make_images(name, rows, height, width, type);
-    job all = {beside(scratch(name), "all.model"), beside(scratch(name), "all.latents")};
-    job one = {beside(scratch(name), "one.model"), beside(scratch(name), "one.latents")};
+    job all = {beside(scratch(name), "all.model"), beside(scratch(name), "all.latents"), false};
+    job one = {beside(scratch(name), "one.model"), beside(scratch(name), "one.latents"), false};
     train_images(&world, input, &all);
     alone(train_images, input, &one);
     assert_same(all.model, one.model, conv_names, sizeof conv_names / sizeof *conv_names);
@@ -98,6 +100,28 @@ static void test_ranks(void **state)
     check_ranks("mel.h5", 300, 12, 17, TT_F32);
     check_ranks("half.h5", 70, 9, 8, TT_F16);
     check_ranks("one.h5", 1, 7, 9, TT_F32);
+}
+
+/* Norms learn too, and a model with them is read again: the same bits on any ranks. */
+static void test_normalised(void **state)
+{
+    (void)state;
+    const char *input = make_images("norm.h5", 90, 12, 17, TT_F32);
+    job all = {scratch("norm.all"), scratch("norm.all.latents"), true};
+    job one = {scratch("norm.one"), scratch("norm.one.latents"), true};
+    static const char *const names[] = {"/param/encoder.1.weight", "/param/encoder.3.bias",
+                                        "/param/decoder.2.weight", "/param/decoder.3.weight"};
+    train_images(&world, input, &all);
+    alone(train_images, input, &one);
+    assert_same(all.model, one.model, names, sizeof names / sizeof *names);
+    assert_same_latents(all.latents, one.latents);
+    float gamma[4], moved = 0;
+    tt_store *store;
+    assert_ok(tt_store_open(&world, all.model, &store));
+    assert_ok(tt_store_read(store, "/param/encoder.1.weight", 0, 4, TT_F32, gamma));
+    tt_store_close(store);
+    for (int i = 0; i < 4; i++) moved += fabsf(gamma[i] - 1);
+    assert_true(moved > 0 && moved < 1);
 }
 
 /* One mean and one deviation, of what is stored. */
@@ -190,9 +214,7 @@ static void test_sizes(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_ranks),
-    cmocka_unit_test(test_scale),
-    cmocka_unit_test(test_precision),
-    cmocka_unit_test(test_sizes),
+    cmocka_unit_test(test_ranks),     cmocka_unit_test(test_normalised), cmocka_unit_test(test_scale),
+    cmocka_unit_test(test_precision), cmocka_unit_test(test_sizes),
 };
 TT_TEST_MAIN(cases)
