@@ -1,5 +1,6 @@
 #include "nn/dense.h"
 
+#include "nn/bias.h"
 #include "nn/gemm.h"
 #include "tutti/memory.h"
 #include "tutti/random.h"
@@ -36,22 +37,6 @@ static void init(const void *description, uint64_t seed, double gain, float *blo
     memset(block + layer->bias, 0, (size_t)layer->out * sizeof *block);
 }
 
-TT_KERNEL static void add_bias(int64_t rows, int64_t n, const float *restrict b, float *restrict y)
-{
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < n; i++) y[r * n + i] += b[i];
-}
-
-/* The comparison keeps a NaN a NaN, so that the guard of the training loop sees it. */
-TT_KERNEL static void add_bias_relu(int64_t rows, int64_t n, const float *restrict b, float *restrict y)
-{
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < n; i++) {
-            float v = y[r * n + i] + b[i];
-            y[r * n + i] = v < 0 ? 0 : v;
-        }
-}
-
 /* tanh in plain arithmetic, which every vector width computes to the same few 1e-7: 1 - 2 / (exp(2 v) + 1),
  * with exp as a power of two (the exponent's bits) times the Taylor polynomial of 2^f over |f| <= 1/2. Beyond
  * 9 it is 1 in float32. A NaN stays one. */
@@ -76,29 +61,9 @@ TT_KERNEL static void add_bias_tanh(int64_t rows, int64_t n, const float *restri
         for (int64_t i = 0; i < n; i++) y[r * n + i] = hyperbolic_tangent(y[r * n + i] + b[i]);
 }
 
-TT_KERNEL static void sum_rows(int64_t rows, int64_t n, const float *restrict dy, float *restrict db)
-{
-    memset(db, 0, (size_t)n * sizeof *db);
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < n; i++) db[i] += dy[r * n + i];
-}
-
-TT_KERNEL static void relu_sum_rows(int64_t rows, int64_t n, const float *restrict y, float *restrict dy,
-                                    float *restrict db)
-{
-    memset(db, 0, (size_t)n * sizeof *db);
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < n; i++) {
-            float d = y[r * n + i] > 0 ? dy[r * n + i] : 0;
-            dy[r * n + i] = d;
-            db[i] += d;
-        }
-}
-
 TT_KERNEL static void tanh_sum_rows(int64_t rows, int64_t n, const float *restrict y, float *restrict dy,
                                     float *restrict db)
 {
-    memset(db, 0, (size_t)n * sizeof *db);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t i = 0; i < n; i++) {
             float d = dy[r * n + i] * (1 - y[r * n + i] * y[r * n + i]);
@@ -154,24 +119,21 @@ static tt_status forward(void *state, int64_t lanes, const void *x, void *y)
     const float *bias = s->block + l->bias;
     int64_t rows = lanes * s->rows;
     tt_gemm_forward(s->precision, rows, l->in, l->out, x, s->block + l->weight, s->room, y);
-    if (l->activation == TT_RELU)
-        add_bias_relu(rows, l->out, bias, y);
-    else if (l->activation == TT_TANH)
+    if (l->activation == TT_TANH)
         add_bias_tanh(rows, l->out, bias, y);
     else
-        add_bias(rows, l->out, bias, y);
+        tt_bias_add(rows, l->out, l->activation == TT_RELU, bias, y);
     return TT_OK;
 }
 
 /* The gradient before the activation, and its sum over the rows of one lane. */
 static void close_lane(const tt_dense *l, int64_t rows, const float *y, float *dy, float *db)
 {
-    if (l->activation == TT_RELU)
-        relu_sum_rows(rows, l->out, y, dy, db);
-    else if (l->activation == TT_TANH)
+    memset(db, 0, (size_t)l->out * sizeof *db);
+    if (l->activation == TT_TANH)
         tanh_sum_rows(rows, l->out, y, dy, db);
     else
-        sum_rows(rows, l->out, dy, db);
+        tt_bias_back(rows, l->out, l->activation == TT_RELU ? y : NULL, dy, db);
 }
 
 /* As tt_gemm_backward_weight() adds over lanes. */
@@ -183,7 +145,7 @@ static void bias_gradient(const dense_state *s, int64_t lanes, const float *y, f
         close_lane(l, s->rows, y + lane * size, dy + lane * size, s->sum + n++ * l->out);
         for (int64_t whole = lane + 1; whole % 2 == 0; whole /= 2) {
             n--;
-            add_bias(1, l->out, s->sum + n * l->out, s->sum + (n - 1) * l->out);
+            tt_bias_add(1, l->out, false, s->sum + n * l->out, s->sum + (n - 1) * l->out);
         }
     }
     memcpy(db, s->sum, (size_t)l->out * sizeof *db);
