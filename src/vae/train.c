@@ -221,6 +221,31 @@ static void warn_collapse(const tt_training *t, const tt_scores *train, double l
             left);
 }
 
+/* Seconds of this rank in phases of these names. */
+static double seconds_in(const tt_training *t, const char *const *names, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < t->phases.n; i++)
+        for (int k = 0; k < n; k++)
+            if (strcmp(t->phases.phase[i].name, names[k]) == 0) sum += t->phases.phase[i].seconds;
+    return sum;
+}
+
+/* Where the time of the steps went. No communication goes on while a rank computes: none is overlapped. */
+static void say_time(const tt_training *t)
+{
+    static const char *const computing[] = {"compute", "update"}, *const talking[] = {"reduce", "share"};
+    static const char *const waiting[] = {"wait"}, *const feeding[] = {"exchange"};
+    double compute = seconds_in(t, computing, 2), talk = seconds_in(t, talking, 2);
+    double wait = seconds_in(t, waiting, 1), feed = seconds_in(t, feeding, 1);
+    double all = compute + talk + wait + feed;
+    if (all > 0)
+        tt_info("train: of the time of steps %.1f %% computing (%s), %.1f %% communication, none of it "
+                "overlapped, %.1f %% waiting for other ranks, %.1f %% fetching rows",
+                100 * compute / all, t->precision == TT_PRECISION_BF16 ? "bf16" : "f32", 100 * talk / all,
+                100 * wait / all, 100 * feed / all);
+}
+
 /* Say in the end whether the model learnt something. Collective. */
 static tt_status say_result(tt_training *t)
 {
@@ -284,6 +309,7 @@ static tt_status train(tt_training *t)
     TT_TRY(tt_model_create(t, &store));
     tt_status s = run_epochs(t);
     tt_feed_settle(&t->feed);
+    if (s == TT_OK) say_time(t);
     if (s == TT_OK) take_best(t);
     if (s == TT_OK) s = say_result(t);
     if (s != TT_OK) {
