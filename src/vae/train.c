@@ -208,17 +208,30 @@ static void take_best(tt_training *t)
             (long long)t->best_epoch, t->best_loss);
 }
 
-/* The two ways in which a model learns nothing. */
-static void warn_collapse(const tt_training *t, const tt_scores *train, double left)
+/* Share of what the mean leaves of rows that the model leaves too, %. */
+static double left_of(const tt_scores *scores)
 {
+    return scores->predictor > 0 ? 100 * scores->square / scores->predictor : 0;
+}
+
+/* The ways in which a model learns nothing that is of use. */
+static void warn_of(const tt_training *t, const tt_scores *train, const tt_scores *held)
+{
+    static const double useless = 95;
     if (2 * train->active < t->vae.latent)
-        tt_warn("fewer than half of the latent units are active (%lld of %lld): train "
-                "longer, or with a smaller train.beta (%g) or model.latent_dim, or with train.free_bits",
+        tt_warn("fewer than half of the latent units are active (%lld of %lld): train longer, or with a "
+                "smaller train.beta (%g) or model.latent_dim, or with train.free_bits",
                 (long long)train->active, (long long)t->vae.latent, t->settings->beta);
-    if (left > 95)
+    if (left_of(train) > useless)
+        tt_warn("reconstruction leaves %.1f %% of what the mean leaves: the decoder hardly uses the latents; "
+                "train longer, or with a smaller train.beta (%g)",
+                left_of(train), t->settings->beta);
+    else if (left_of(held) > useless)
         tt_warn(
-            "the reconstruction leaves %.1f %% of what the mean leaves: the decoder hardly uses the latents",
-            left);
+            "reconstruction leaves %.1f %% of what the mean leaves of training rows, but %.1f %% of "
+            "held-out rows: the model knows its rows by heart; more of them, train.patience, or a smaller "
+            "model would help",
+            left_of(train), left_of(held));
 }
 
 /* Seconds of this rank in phases of these names. */
@@ -255,11 +268,11 @@ static tt_status say_result(tt_training *t)
     TT_TRY(tt_training_score(t, t->samples.train, &train, t->unit));
     other = train;
     if (held) TT_TRY(tt_training_score(t, t->samples.held, &other, NULL));
-    double left = other.predictor > 0 ? 100 * other.square / other.predictor : 0;
     tt_info("train: %lld of %lld latent units active; reconstruction of %s rows leaves %.1f %% of what the "
             "mean leaves",
-            (long long)train.active, (long long)t->vae.latent, held ? "held-out" : "training", left);
-    if (t->comm->rank == 0) warn_collapse(t, &train, left);
+            (long long)train.active, (long long)t->vae.latent, held ? "held-out" : "training",
+            left_of(&other));
+    if (t->comm->rank == 0) warn_of(t, &train, &other);
     return TT_OK;
 }
 
