@@ -50,7 +50,8 @@ const char *tt_linkage_name(tt_linkage linkage);
  * Memory per rank: O(n d / P + n) for TT_WARD and TT_SINGLE; 4 n^2 / P bytes more for the others. The latter
  * is estimated and said before it starts.
  * A checkpoint has the merges and nearest neighbours. The matrix is not in it but filled again; a run that is
- * stopped while it fills leaves none.
+ * stopped while it fills leaves none. Of micro-clusters k-means has one of its own, CHECKPOINT.micro. Who has
+ * published the result removes both by tt_store_discard().
  *  @param seed  of the micro-clusters; not used without presample. Collective.
  *  @return TT_OK, TT_ERR_INPUT (no valid rows, k above the leaves, a row of zeros under TT_COSINE),
  * TT_ERR_CONFIG (a setting out of range, a tree that does not fit in memory), TT_ERR_MEMORY, TT_ERR_IO (the
@@ -60,9 +61,5 @@ tt_status tt_agglomerative_fit(const tt_matrix *x, const tt_agglomerative_params
                                tt_agglomerative *out);
 
 void tt_agglomerative_free(tt_agglomerative *tree);
-
-/** Remove a checkpoint, and a half-written one: the run that wrote it has published its result. Collective.
- */
-tt_status tt_agglomerative_discard(const tt_comm *comm, const char *checkpoint);
 
 #endif

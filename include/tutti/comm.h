@@ -54,12 +54,13 @@ tt_status tt_exchange(const tt_comm *comm, const void *data, const int64_t *coun
 
 /** `n` as an MPI or BLAS count; TT_ERR_INTERNAL if it does not fit. Not collective.
  *
- * Rows, and what is counted of them, are int64_t throughout, so that 2^31 rows and more are no special case. An
- * int stands only for what cannot grow with them, or comes from here: elements of a sum over blocks and bytes
- * of a piece (sum.h, tt_broadcast(), tt_exchange()), of a chunk of a tour or of the blocks that visit a rank
- * (tiles, DBSCAN, silhouettes); k x columns and the candidates of k-means||; cells of a contingency table and
- * distinct labels; a row of the matrix of distances. Scores count pairs in 128 bits. Clusters have int32_t
- * numbers: more than 2^31 - 1 of DBSCAN or of single noise rows are refused, and a tree takes as many leaves. */
+ * Rows, and what is counted of them, are int64_t throughout, so that 2^31 rows and more are no special case.
+ * An int stands only for what cannot grow with them, or comes from here: elements of a sum over blocks and
+ * bytes of a piece (sum.h, tt_broadcast(), tt_exchange()), of a chunk of a tour or of the blocks that visit a
+ * rank (tiles, DBSCAN, silhouettes); k x columns and the candidates of k-means||; cells of a contingency
+ * table and distinct labels; a row of the matrix of distances. Scores count pairs in 128 bits. Clusters have
+ * int32_t numbers: more than 2^31 - 1 of DBSCAN or of single noise rows are refused, and a tree takes as many
+ * leaves. */
 tt_status tt_int(int64_t n, const char *what, int *out);
 
 #endif

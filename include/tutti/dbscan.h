@@ -53,8 +53,4 @@ tt_status tt_dbscan_fit(const tt_matrix *x, const tt_dbscan_params *params, uint
 
 void tt_dbscan_free(tt_dbscan *fit);
 
-/** Remove a checkpoint, and a half-written one: the run that wrote it has published its result. Collective.
- */
-tt_status tt_dbscan_discard(const tt_comm *comm, const char *checkpoint);
-
 #endif

@@ -93,6 +93,8 @@ typedef struct tt_truth {
     int64_t rows;         /**< over all ranks */
     char *const *classes; /**< [n_classes] names of its codes, sorted; NULL: metrics.json tells the codes */
     int n_classes;
+    const char *told; /**< a space whose rows were told this truth, by a model that is conditioned on it;
+                         NULL: none */
 } tt_truth;
 
 /** Settings `evaluate:`. */
@@ -110,7 +112,8 @@ typedef struct tt_evaluate_params {
  * homogeneity, completeness, v_measure, fowlkes_mallows, purity, confusion: {clusters, classes, rows}}},
  * "provenance": {...}}. `rows` have a label and are scored by geometry, `noise` are valid rows labelled below
  * 0 and `noise_as` what became of them, `truth_rows` are rows with a known truth as well;
- * `silhouette_sample` says how many rows were drawn, where not all were. `cluster`, `clusters` and `classes`
+ * `silhouette_sample` says how many rows were drawn, where not all were;
+ * truth_went_in is true where the space was told this truth. `cluster`, `clusters` and `classes`
  * list the labels and the truths themselves, as numbers where all of them are, and "noise" for what
  * `noise_as` made of it. NaN is written as null; so is a confusion table of more than 65,536 cells. Where the
  * file of the rows has /clip/track, TRUTH_by_track holds the same scores of tracks, each with the label and

@@ -126,6 +126,10 @@ tt_status tt_store_get_names(tt_store *store, const char *object, const char *at
  * all are TT_OK. */
 tt_status tt_store_publish(tt_store *store, const tt_phases *phases, tt_status status);
 
+/** Remove PATH and what is left of attempts to make it: a checkpoint that is not needed any more. Collective.
+ *  @return TT_OK or TT_ERR_MEMORY */
+tt_status tt_store_discard(const tt_comm *comm, const char *path);
+
 /** Fingerprint a published file was made with, without opening it collectively: *out is NULL if the file does
  * not exist, cannot be read or has none. Call from one rank. Free with free(). */
 tt_status tt_store_fingerprint(const char *path, char **out);

@@ -62,6 +62,9 @@ typedef struct tt_train_params {
  * hybrid.h5) go through their ranks to normal scores instead, kinds of feature are evened out, and rows are
  * whitened by what varies within tracks and between near rows, learned from a sample of about 2,048 training
  * rows and kept as /input/within/...: so that clusters stand out among the variance.
+ * A model of kind conv takes a dataset [rows, height, width], whose rows are images with one mean and one
+ * deviation for all pixels. The activations of a lane are in memory (of at most 64 rows, or of as many lanes as
+ * 64 MB are for): about 4 MB a row of 128 x 130 with the default channels.
  *
  *  Writes /config (JSON), /param/NAME, /optimizer/{step,first/NAME,second/NAME}, /input/{mean,scale,limit}
  * and /history/{epoch,loss,reconstruction,kl,val_loss,lr,seconds}; val_loss is without noise, at the full

@@ -29,7 +29,7 @@ static tt_status evaluate_files(const tt_comm *comm, cli_plain *plain, const tt_
         return tt_evaluate(comm, &plain->config->evaluate, &plain->provenance, job, 1, NULL, 0, output);
     tt_classes classes;
     tt_status s = tt_classes_from_dataset(comm, truth, &classes);
-    tt_truth truths[] = {{"truth", classes.label, classes.rows, classes.name, classes.n}};
+    tt_truth truths[] = {{"truth", classes.label, classes.rows, classes.name, classes.n, NULL}};
     if (s == TT_OK)
         s = tt_evaluate(comm, &plain->config->evaluate, &plain->provenance, job, 1, truths, 1, output);
     tt_classes_free(&classes);

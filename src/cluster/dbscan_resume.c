@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Place in the file; counts are exact below 2^53. */
 enum { AT_PHASE, AT_RANKS, AT_APART, AT_VISITED, AT_N };
@@ -167,17 +166,4 @@ tt_status dbscan_resume(dbscan *d)
     free(core.value);
     free(state.value);
     return s;
-}
-
-tt_status tt_dbscan_discard(const tt_comm *comm, const char *checkpoint)
-{
-    static const char *const ending[] = {"", ".part", ".part.new", ".part.undo", ".part.undo.new"};
-    tt_status s = TT_OK;
-    for (size_t i = 0; comm->rank == 0 && s == TT_OK && i < sizeof ending / sizeof *ending; i++) {
-        char *path;
-        s = tt_format(&path, "%s%s", checkpoint, ending[i]);
-        if (s == TT_OK) unlink(path);
-        free(path);
-    }
-    return tt_agree(comm, s);
 }

@@ -157,7 +157,4 @@ tt_status kmeans_checkpoint_read(kmeans *m, const tt_kmeans_params *params, bool
 tt_status checkpoint_is_ours(const tt_comm *comm, const char *path, const tt_provenance *provenance,
                              bool *ours);
 
-/* Remove a checkpoint, and a half-written one. Collective. */
-tt_status kmeans_discard(const tt_comm *comm, const char *checkpoint);
-
 #endif

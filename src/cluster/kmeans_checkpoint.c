@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { COLUMNS = 4 };
 
@@ -98,16 +97,5 @@ tt_status kmeans_checkpoint_read(kmeans *m, const tt_kmeans_params *params, bool
     *found = s == TT_OK;
     if (!*found) memset(m->place, 0, sizeof m->place);
     if (!*found && comm->rank == 0) tt_warn("checkpoint not used, k-means starts anew: %s", tt_message());
-    return TT_OK;
-}
-
-tt_status kmeans_discard(const tt_comm *comm, const char *checkpoint)
-{
-    static const char *const ending[] = {"", ".part", ".part.new", ".part.undo", ".part.undo.new"};
-    for (size_t i = 0; comm->rank == 0 && i < sizeof ending / sizeof *ending; i++) {
-        char *path;
-        if (tt_format(&path, "%s%s", checkpoint, ending[i]) == TT_OK) unlink(path);
-        free(path);
-    }
     return TT_OK;
 }

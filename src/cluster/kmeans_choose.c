@@ -95,7 +95,7 @@ static tt_status try_k(const tt_matrix *x, const tt_kmeans_params *params, uint6
         tt_kmeans_free(&fit);
     }
     if (s == TT_OK) s = save(x->comm, params, c);
-    if (s == TT_OK && path) s = kmeans_discard(x->comm, path);
+    if (s == TT_OK && path) s = tt_store_discard(x->comm, path);
     free(path);
     return s;
 }

@@ -55,4 +55,4 @@ static tt_status make(const workshop *w, const task *t, const tt_matrix *x)
     return s;
 }
 
-const cluster_method method_agglomerative = {"agglomerative", columns, make, tt_agglomerative_discard};
+const cluster_method method_agglomerative = {"agglomerative", columns, make};

@@ -57,4 +57,4 @@ static tt_status make(const workshop *w, const task *t, const tt_matrix *x)
     return s;
 }
 
-const cluster_method method_kmeans = {"kmeans", columns, make, kmeans_discard};
+const cluster_method method_kmeans = {"kmeans", columns, make};

@@ -16,18 +16,28 @@ void micro_free(micro_clusters *m)
     *m = (micro_clusters){0};
 }
 
+tt_status micro_checkpoint(const char *checkpoint, char **path)
+{
+    return tt_format(path, "%s.micro", checkpoint);
+}
+
 /* k-means of the rows as they are measured: about their origin, or at length 1. Collective. */
-static tt_status cluster_rows(const tt_points *p, int64_t n, uint64_t seed, tt_kmeans *out)
+static tt_status cluster_rows(const tt_points *p, const tt_agglomerative_params *tree, uint64_t seed,
+                              tt_kmeans *out)
 {
     double *no_shift = NULL;
-    tt_kmeans_params params = {.n_init = 1, .max_iter = 20, .tol = 1e-3};
-    tt_status s = tt_int(n, "micro-clusters", &params.k);
+    char *checkpoint = NULL;
+    tt_kmeans_params params = {.n_init = 1, .max_iter = 20, .tol = 1e-3, .provenance = tree->provenance};
+    tt_status s = tt_int(tree->presample, "micro-clusters", &params.k);
+    if (s == TT_OK && tree->checkpoint) s = micro_checkpoint(tree->checkpoint, &checkpoint);
+    params.checkpoint = checkpoint;
     if (s == TT_OK) s = tt_alloc(p->x->cols, sizeof *no_shift, "column shifts", &no_shift);
     s = tt_agree(p->x->comm, s);
     tt_matrix view = *p->x;
     view.data = (float *)(uintptr_t)p->data; /* read only */
     view.shift = no_shift;
     if (s == TT_OK) s = tt_kmeans_fit(&view, &params, seed, out);
+    free(checkpoint);
     free(no_shift);
     return s;
 }
@@ -161,7 +171,7 @@ tt_status micro_make(const tt_matrix *x, const tt_agglomerative_params *params, 
     tt_kmeans fit = {0};
     *out = (micro_clusters){0};
     TT_TRY(tt_points_of(x, params->metric, &p));
-    tt_status s = cluster_rows(&p, params->presample, seed, &fit);
+    tt_status s = cluster_rows(&p, params, seed, &fit);
     tt_points_free(&p);
     if (s == TT_OK) s = take_fit(x, &fit, out);
     tt_kmeans_free(&fit);

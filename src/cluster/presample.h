@@ -16,6 +16,9 @@ tt_status micro_make(const tt_matrix *x, const tt_agglomerative_params *params, 
                      micro_clusters *out);
 void micro_free(micro_clusters *m);
 
+/* CHECKPOINT.micro, where the k-means of a run that is stopped leaves what it has. Free *path. */
+tt_status micro_checkpoint(const char *checkpoint, char **path);
+
 /* Labels of this rank's rows from the cut of the tree over micro-clusters, whose leaves are told as rows of
  * x. Collective. */
 tt_status micro_labels(const micro_clusters *m, const tt_matrix *x, tt_agglomerative *tree, int32_t **label);

@@ -1,6 +1,6 @@
 #include "stage.h"
 
-#include "kmeans.h"
+#include "presample.h"
 #include "tutti/log.h"
 #include "tutti/memory.h"
 
@@ -194,6 +194,17 @@ static tt_status is_made(const stage *st, const task *t, bool *made)
     return tt_agree(st->comm, s);
 }
 
+/* The checkpoint of a task that is made, and the one of its micro-clusters. Collective. */
+static tt_status discard(const tt_comm *comm, const char *checkpoint)
+{
+    char *path = NULL;
+    tt_status s = tt_store_discard(comm, checkpoint);
+    if (s == TT_OK) s = tt_agree(comm, micro_checkpoint(checkpoint, &path));
+    if (s == TT_OK) s = tt_store_discard(comm, path);
+    free(path);
+    return s;
+}
+
 static tt_status make(stage *st, const task *t)
 {
     bool made = false;
@@ -210,7 +221,7 @@ static tt_status make(stage *st, const task *t)
     if (s == TT_OK) s = load(st, t->job);
     workshop w = {st->params, &provenance, path, st->store};
     if (s == TT_OK) s = method_of(t)->make(&w, t, &st->x);
-    if (s == TT_OK) s = method_of(t)->discard(st->comm, path);
+    if (s == TT_OK) s = discard(st->comm, path);
     free(fingerprint);
     free(path);
     return s;
@@ -223,7 +234,7 @@ static tt_status discard_choices(const stage *st)
         char *path = NULL;
         if (st->task[i].choice.n == 0) continue;
         s = tt_agree(st->comm, checkpoint_path(st, i, &path));
-        if (s == TT_OK) s = kmeans_discard(st->comm, path);
+        if (s == TT_OK) s = tt_store_discard(st->comm, path);
         free(path);
     }
     return s;

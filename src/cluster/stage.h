@@ -39,8 +39,6 @@ typedef struct cluster_method {
     tt_status (*columns)(const tt_cluster_params *params, task *t);
     /* Cluster x and write every column. Collective; the same status on every rank. */
     tt_status (*make)(const workshop *w, const task *t, const tt_matrix *x);
-    /* Remove a checkpoint that is not needed any more. Collective. */
-    tt_status (*discard)(const tt_comm *comm, const char *checkpoint);
 } cluster_method;
 
 extern const cluster_method method_kmeans, method_agglomerative, method_dbscan;

@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const double save_interval = 300; /* seconds */
 
@@ -164,17 +163,4 @@ tt_status tree_pause(tree_job *job, int k, const hit *mine)
     if (!job->params->checkpoint) return TT_OK;
     bool due = job->comm->rank == 0 && tt_now() - job->saved > save_interval;
     return tt_max_i64(job->comm, due) > 0 ? tree_save(job, k, mine) : TT_OK;
-}
-
-tt_status tt_agglomerative_discard(const tt_comm *comm, const char *checkpoint)
-{
-    static const char *const ending[] = {"", ".part", ".part.new", ".part.undo", ".part.undo.new"};
-    tt_status s = TT_OK;
-    for (size_t i = 0; s == TT_OK && comm->rank == 0 && i < sizeof ending / sizeof *ending; i++) {
-        char *path;
-        s = tt_format(&path, "%s%s", checkpoint, ending[i]);
-        if (s == TT_OK) unlink(path);
-        free(path);
-    }
-    return tt_agree(comm, s);
 }

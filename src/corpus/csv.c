@@ -125,7 +125,8 @@ static tt_status read_quoted(csv *c)
                            (long long)opened);
         if (ch == '"' && peek(c) != '"') break;
         if (ch == '"') take(c);
-        TT_TRY(add(c, &(char){ch ? (char)ch : ' '}, 1));
+        const char one = ch ? (char)ch : ' ';
+        TT_TRY(add(c, &one, 1));
     }
     int ch = peek(c);
     if (ch == ',' || ch == '\n' || ch == '\r' || ch == EOF) return TT_OK;

@@ -11,8 +11,8 @@ enum { EIGEN_ORDER_MAX = 16384 };
  *
  * ScaLAPACK's rounding depends on the shape of its process grid, and results must not depend on the rank
  * count: eigenvectors of neighbouring eigenvalues amplify the last bit, so that rounding the answer off would
- * not hide the grid either. So the grid is always 1 x 1: rank 0 solves and the others receive. Grids of 1 x P,
- * P x 1 and squares give the same but for rounding (tests), and gain nothing here: order 512 took 1.7 to 3
+ * not hide the grid either. So the grid is always 1 x 1: rank 0 solves and the others receive. Grids of 1 x
+ * P, P x 1 and squares give the same but for rounding (tests), and gain nothing here: order 512 took 1.7 to 3
  * times as long on two ranks as on one, order 2048 as long. The matrix is as large as the model, not as the
  * data; order n costs about 9 n^3 operations and 4 n^2 doubles on that rank, and the Gram matrix before it
  * costs more than the solver wherever there are more than about 10 n rows.

@@ -66,6 +66,11 @@ void entry_add_clusters(json_t *entry, const tt_cluster_silhouettes *each, const
     json_object_set_new(entry, "cluster_silhouettes", list);
 }
 
+void entry_add_told(json_t *entry)
+{
+    json_object_set_new(entry, "truth_went_in", json_true());
+}
+
 void entry_add_external(json_t *entry, const tt_external_scores *e)
 {
     set_count(entry, "truth_rows", e->rows);

@@ -196,6 +196,12 @@ typedef struct evaluation {
     json_t *root; /* NULL on ranks other than 0 */
 } evaluation;
 
+/* Whether this truth went into the space of these labels; none goes into chance. */
+static bool was_told(const labelling *l, const tt_truth *truth)
+{
+    return truth->told && strcmp(truth->told, l->space) == 0 && strcmp(l->method, "chance") != 0;
+}
+
 /* Add the entry of labels [count] against truth [count] (NULL: none) under `name`. Collective; takes `entry`.
  */
 static tt_status add_entry(const evaluation *e, const labelling *l, int64_t count, const int32_t *label,
@@ -252,7 +258,9 @@ static tt_status score_by_track(const evaluation *e, const labelling *l, int t, 
     if (s == TT_OK) {
         const entry_head head = {
             l->space, "track", e->params->metric, e->params->noise, l->tracks.tracks - tracks.rows, 0};
-        s = add_entry(e, l, count, label, truth, &classes, name, e->root ? entry_new(&head, &tracks) : NULL);
+        json_t *entry = e->root ? entry_new(&head, &tracks) : NULL;
+        if (was_told(l, &e->truths[t])) entry_add_told(entry);
+        s = add_entry(e, l, count, label, truth, &classes, name, entry);
     }
     free(name);
     free(truth);
@@ -286,6 +294,7 @@ static tt_status score(const evaluation *e, const labelling *l)
         json_t *entry = e->root ? entry_new(&head, &inside) : NULL;
         const code_names classes = code_names_of(truth ? truth->classes : NULL, truth ? truth->n_classes : 0);
         if (entry) entry_add_clusters(entry, &each, &labels);
+        if (truth && was_told(l, truth)) entry_add_told(entry);
         s = add_entry(e, l, l->x.count, l->label, truth ? truth->label : NULL, &classes,
                       truth ? truth->name : "none", entry);
     }

@@ -75,6 +75,7 @@ typedef struct code_names {
 code_names code_names_of(char *const *text, int n);
 
 void entry_add_clusters(json_t *entry, const tt_cluster_silhouettes *each, const code_names *labels);
+void entry_add_told(json_t *entry); /**< that the truth went into the space */
 void entry_add_external(json_t *entry, const tt_external_scores *outside);
 void entry_add_confusion(json_t *entry, const tt_cell *cells, int64_t n, const tt_external_scores *outside,
                          const code_names *labels, const code_names *classes);

@@ -116,6 +116,23 @@ static void print_methods(FILE *to, json_t *methods)
     print_rule(to, said);
 }
 
+/* Below the table: which space knew the truth. */
+static void print_told(FILE *to, json_t *methods)
+{
+    const char *method;
+    json_t *scores;
+    json_object_foreach(methods, method, scores)
+    {
+        if (!json_is_true(json_object_get(scores, "truth_went_in"))) continue;
+        fprintf(
+            to,
+            "  The model of the %s space was given this very truth as its condition: it went in, and what "
+            "comes\n  out says nothing of what was learnt.\n",
+            json_string_value(json_object_get(scores, "space")));
+        return;
+    }
+}
+
 static long long count_of(const json_t *scores, const char *key)
 {
     return (long long)json_integer_value(json_object_get(scores, key));
@@ -196,6 +213,7 @@ static void print_tables(FILE *to, json_t *root)
         shown = true;
         print_heading(to, truth, methods, scored);
         print_methods(to, methods);
+        print_told(to, methods);
     }
 }
 

@@ -1,6 +1,5 @@
 #include "nn/gemm.h"
 
-#include "nn/bfloat.h"
 #include "nn/tile.h"
 #include "tutti/simd.h"
 
@@ -27,11 +26,6 @@ static int64_t round_up(int64_t n, int64_t to)
     return (n + to - 1) / to * to;
 }
 
-__attribute__((always_inline)) static inline uint32_t pair(float first, float second)
-{
-    return (uint32_t)tt_bfloat_narrow(first) | (uint32_t)tt_bfloat_narrow(second) << 16;
-}
-
 /* Columns of the next panel where `left` are left: as few empty ones as the two widths allow. */
 static int64_t panel_width(int64_t left)
 {
@@ -53,14 +47,12 @@ TT_KERNEL static void pack_rows(int64_t depth, int64_t cols, int64_t width, cons
     }
 }
 
-TT_KERNEL static void pack_row_pairs(int64_t depth, int64_t cols, int64_t width, const float *restrict b,
-                                     int64_t stride, uint32_t *restrict panel)
+static void pack_row_pairs(int64_t depth, int64_t cols, int64_t width, const float *b, int64_t stride,
+                           uint32_t *panel)
 {
     for (int64_t k = 0; k < depth; k += 2, b += 2 * stride, panel += width) {
-        const float *next = k + 1 < depth ? b + stride : b;
-        uint32_t keep = k + 1 < depth ? ~0U : 0xffffU;
-        for (int64_t c = 0; c < cols; c++) panel[c] = pair(b[c], next[c]) & keep;
-        for (int64_t c = cols; c < width; c++) panel[c] = 0;
+        tt_tile_pair_across(cols, b, k + 1 < depth ? b + stride : NULL, panel);
+        memset(panel + cols, 0, (size_t)(width - cols) * sizeof *panel);
     }
 }
 
@@ -86,13 +78,6 @@ static void pack_across(int64_t depth, int64_t cols, int64_t width, const float 
                         panel + k * width + c);
 }
 
-TT_KERNEL static void narrow_row(int64_t depth, const float *restrict x, uint32_t *restrict out)
-{
-    int64_t whole = depth / 2;
-    for (int64_t i = 0; i < whole; i++) out[i] = pair(x[2 * i], x[2 * i + 1]);
-    if (depth > 2 * whole) out[whole] = pair(x[2 * whole], 0);
-}
-
 static void pack_across_pairs(int64_t depth, int64_t cols, int64_t width, const float *b, int64_t stride,
                               float *panel)
 {
@@ -101,7 +86,7 @@ static void pack_across_pairs(int64_t depth, int64_t cols, int64_t width, const 
         for (int64_t c = 0; c < width; c += SQUARE) {
             int64_t d = least(2 * SQUARE, depth - k), n = least(SQUARE, cols - c);
             for (int64_t i = 0; i < n; i++)
-                narrow_row(d, b + (c + i) * stride + k, (uint32_t *)(void *)(square + i * SQUARE));
+                tt_tile_pair_along(d, b + (c + i) * stride + k, (uint32_t *)(void *)(square + i * SQUARE));
             turn_square((d + 1) / 2, n, width, square, SQUARE, panel + k / 2 * width + c);
         }
 }
@@ -127,7 +112,7 @@ static void narrow_rows(int64_t rows, int64_t depth, const float *x, float *out)
 {
     int64_t steps = (depth + 1) / 2;
     for (int64_t r = 0; r < rows; r++)
-        narrow_row(depth, x + r * depth, (uint32_t *)(void *)(out + r * steps));
+        tt_tile_pair_along(depth, x + r * depth, (uint32_t *)(void *)(out + r * steps));
 }
 
 /* packed[o / 8][row][o % 8] = dy[row][o], zero beyond the last column. */
@@ -145,21 +130,20 @@ TT_KERNEL static void pack_columns(int64_t rows, int64_t out, const float *restr
 }
 
 /* packed[o / 8][pair of rows][o % 8], lane by lane, since a pair never reaches into the next lane. */
-TT_KERNEL static void pack_column_pairs(int64_t lanes, int64_t rows, int64_t out, const float *restrict dy,
-                                        uint32_t *restrict packed)
+static void pack_column_pairs(int64_t lanes, int64_t rows, int64_t out, const float *dy, uint32_t *packed)
 {
-    for (int64_t o = 0; o < out; o += TT_TILE_ROWS)
-        for (int64_t lane = 0; lane < lanes; lane++)
-            for (int64_t r = 0; r < rows; r += 2, packed += TT_TILE_ROWS) {
-                const float *first = dy + (lane * rows + r) * out + o;
-                const float *second = r + 1 < rows ? first + out : first;
-                uint32_t keep = r + 1 < rows ? ~0U : 0xffffU;
-                if (o + TT_TILE_ROWS <= out)
-                    for (int k = 0; k < TT_TILE_ROWS; k++) packed[k] = pair(first[k], second[k]) & keep;
-                else
-                    for (int k = 0; k < TT_TILE_ROWS; k++)
-                        packed[k] = o + k < out ? pair(first[k], second[k]) & keep : 0;
-            }
+    int64_t steps = (rows + 1) / 2, all = lanes * steps;
+    for (int64_t at = 0; at < all; at++) {
+        int64_t r = at % steps * 2;
+        const float *row = dy + (at / steps * rows + r) * out;
+        for (int64_t o = 0; o < out; o += SQUARE) {
+            uint32_t pairs[SQUARE] = {0};
+            tt_tile_pair_across(least(SQUARE, out - o), row + o, r + 1 < rows ? row + out + o : NULL, pairs);
+            for (int64_t half = 0; half < SQUARE && o + half < out; half += TT_TILE_ROWS)
+                memcpy(packed + ((o + half) * all + at * TT_TILE_ROWS), pairs + half,
+                       TT_TILE_ROWS * sizeof *packed);
+        }
+    }
 }
 
 /* ---- products ---- */
@@ -270,9 +254,14 @@ static void sum_lanes(int64_t lanes, tt_tile *t, const float *a, const float *pa
     }
 }
 
-static void put_tile(int64_t rows, int64_t cols, const float *tile, int64_t width, float *c, int64_t stride)
+TT_KERNEL static void put_tile(int64_t rows, int64_t cols, const float *restrict tile, int64_t width,
+                               float *restrict c, int64_t stride)
 {
-    for (int64_t r = 0; r < rows; r++) memcpy(c + r * stride, tile + r * width, (size_t)cols * sizeof *c);
+    for (int64_t r = 0; r < rows; r++, tile += width, c += stride)
+        if (cols == TT_TILE_COLS)
+            for (int64_t i = 0; i < TT_TILE_COLS; i++) c[i] = tile[i];
+        else
+            for (int64_t i = 0; i < cols; i++) c[i] = tile[i];
 }
 
 void tt_gemm_backward_weight(tt_precision precision, int64_t lanes, int64_t lane_rows, int64_t in,

@@ -1,5 +1,6 @@
 #include "nn/tile.h"
 
+#include "nn/bfloat.h"
 #include "tutti/simd.h"
 
 #include <string.h>
@@ -193,6 +194,54 @@ void tt_tile_multiply(const tt_tile *t)
     }
 #endif
     multiply_narrow(t);
+}
+
+__attribute__((always_inline)) static inline uint32_t pair(float first, float second)
+{
+    return (uint32_t)tt_bfloat_narrow(first) | (uint32_t)tt_bfloat_narrow(second) << 16;
+}
+
+#ifdef TT_WIDE_KERNEL
+/* As many floats as fill whole vectors of pairs, and how many those are. */
+PAIR_KERNEL static int64_t pair_along(int64_t n, const float *x, uint32_t *out)
+{
+    int64_t i = 0;
+    for (; i + 32 <= n; i += 32)
+        _mm512_storeu_si512(
+            out + i / 2, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + 16), _mm512_loadu_ps(x + i)));
+    return i;
+}
+
+PAIR_KERNEL static int64_t pair_across(int64_t n, const float *x, const float *y, uint32_t *out)
+{
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + i)));
+        __m512i high = _mm512_setzero_si512();
+        if (y) high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(y + i)));
+        low = _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+        _mm512_storeu_si512(out + i, low);
+    }
+    return i;
+}
+#endif
+
+void tt_tile_pair_along(int64_t n, const float *x, uint32_t *out)
+{
+    int64_t i = 0;
+#ifdef TT_WIDE_KERNEL
+    i = pair_along(n, x, out);
+#endif
+    for (; i < n; i += 2) out[i / 2] = pair(x[i], i + 1 < n ? x[i + 1] : 0);
+}
+
+void tt_tile_pair_across(int64_t n, const float *x, const float *y, uint32_t *out)
+{
+    int64_t i = 0;
+#ifdef TT_WIDE_KERNEL
+    i = pair_across(n, x, y, out);
+#endif
+    for (; i < n; i++) out[i] = pair(x[i], y ? y[i] : 0);
 }
 
 #ifdef HAS_SHUFFLE

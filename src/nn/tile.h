@@ -25,6 +25,13 @@ typedef struct tt_tile {
 
 void tt_tile_multiply(const tt_tile *tile);
 
+/** out[i] = the pair (x[2 i], x[2 i + 1]), rounded to bfloat16, of n floats; the last one of an odd n comes
+ *  with a zero. As tt_tile_multiply(), only where bfloat16 is granted, like the next. */
+void tt_tile_pair_along(int64_t n, const float *x, uint32_t *out);
+
+/** out[i] = the pair (x[i], y[i]), i < n; a zero for y[i] where y is NULL. */
+void tt_tile_pair_across(int64_t n, const float *x, const float *y, uint32_t *out);
+
 /** Transpose TT_TILE_SQUARE x TT_TILE_SQUARE floats, or what is as long. Strides in floats. */
 void tt_tile_transpose(const float *from, int64_t stride, float *to, int64_t to_stride);
 

@@ -242,10 +242,11 @@ static tt_status evaluate_truths(const run_context *run, const tt_provenance *p,
     tt_classes genre = {0}, language = {0};
     const char *manifest = run->path[FILE_MANIFEST],
                *rows = run->path[by_track(run) ? FILE_CLUSTERS : FILE_LATENTS];
+    const char *told = strcmp(run->config->model.condition, "genre") == 0 ? spaces[0].space : NULL;
     tt_status s = tt_classes_from_manifest(run->comm, manifest, rows, "genre", &genre);
     if (s == TT_OK) s = tt_classes_from_manifest(run->comm, manifest, rows, "language", &language);
-    tt_truth truths[] = {{"genre", genre.label, genre.rows, genre.name, genre.n},
-                         {"language", language.label, language.rows, language.name, language.n}};
+    tt_truth truths[] = {{"genre", genre.label, genre.rows, genre.name, genre.n, told},
+                         {"language", language.label, language.rows, language.name, language.n, NULL}};
     if (s == TT_OK)
         s = tt_evaluate(run->comm, &run->config->evaluate, p, jobs, n_jobs, truths, 2,
                         run->path[FILE_METRICS]);
@@ -254,16 +255,30 @@ static tt_status evaluate_truths(const run_context *run, const tt_provenance *p,
     return s;
 }
 
+/* The clustering that a mixture prior is: the likeliest component. */
+static tt_status name_mixture(const run_context *run, char **rows, char **labels)
+{
+    const char *latents = run->path[FILE_LATENTS];
+    TT_TRY(tt_format(rows, "%s:%s", latents, spaces[0].dataset));
+    return tt_format(labels, "%s:%s", latents, by_track(run) ? "/track/mixture/label" : "/mixture/label");
+}
+
 static tt_status run_evaluate(const run_context *run, const tt_provenance *p)
 {
     clustering list[CLUSTERINGS_MAX];
-    tt_evaluate_job job[CLUSTERINGS_MAX];
+    tt_evaluate_job job[CLUSTERINGS_MAX + 1];
+    char *rows = NULL, *labels = NULL;
     int n;
     tt_status s = list_clusterings(run, list, &n);
     for (int i = 0; i < n; i++)
         job[i] = (tt_evaluate_job){list[i].name, spaces[list[i].space].space, list[i].input, list[i].labels,
                                    by_track(run)};
-    if (s == TT_OK) s = evaluate_truths(run, p, job, n);
+    bool mixture = strcmp(run->config->model.prior, "mixture") == 0;
+    if (s == TT_OK && mixture) s = tt_agree(run->comm, name_mixture(run, &rows, &labels));
+    if (mixture) job[n] = (tt_evaluate_job){"mixture", spaces[0].space, rows, labels, by_track(run)};
+    if (s == TT_OK) s = evaluate_truths(run, p, job, n + mixture);
+    free(rows);
+    free(labels);
     free_clusterings(list, n);
     return s;
 }

@@ -161,6 +161,19 @@ void tt_store_close(tt_store *store)
     store_free(store);
 }
 
+tt_status tt_store_discard(const tt_comm *comm, const char *path)
+{
+    static const char *const ending[] = {"", ".part", ".part.new", ".part.undo", ".part.undo.new"};
+    tt_status s = TT_OK;
+    for (size_t i = 0; s == TT_OK && comm->rank == 0 && i < sizeof ending / sizeof *ending; i++) {
+        char *name;
+        s = tt_format(&name, "%s%s", path, ending[i]);
+        if (s == TT_OK) unlink(name);
+        free(name);
+    }
+    return tt_agree(comm, s);
+}
+
 static tt_status create_late(hid_t file, void *context)
 {
     const tt_column *c = context;

@@ -199,7 +199,7 @@ static const char *write_checkpoint(const char *name, const golden *g, int phase
     const tt_column columns[] = {{"/state", TT_I64, 1, {g->x.rows}, 0, 0},
                                  {"/core", TT_I64, 1, {g->x.rows}, 0, 0},
                                  {"/place", TT_F64, 1, {4}, 0, 0}};
-    assert_ok(tt_dbscan_discard(&world, path));
+    assert_ok(tt_store_discard(&world, path));
     assert_ok(tt_store_create(&world, path, &origin, columns, 3, &store));
     assert_ok(tt_store_write(store, "/state", g->x.first, g->x.count, state));
     assert_ok(tt_store_write(store, "/core", g->x.first, g->x.count, core));
@@ -228,7 +228,7 @@ static void test_resume(void **state)
             else
                 check(name[n], &g, &fit);
             tt_dbscan_free(&fit);
-            assert_ok(tt_dbscan_discard(&world, params.checkpoint));
+            assert_ok(tt_store_discard(&world, params.checkpoint));
             golden_free(&g);
         }
 }

@@ -35,7 +35,7 @@ static tt_status run(const char *checkpoint, const char *linkage, int64_t rows)
     uint64_t sum = tt_checksum(tree.linkage, (size_t)(tree.leaves - 1) * 4 * sizeof *tree.linkage);
     if (world.rank == 0) printf("tree %016llx in %ld\n", (unsigned long long)sum, reductions);
     tt_agglomerative_free(&tree);
-    return tt_agglomerative_discard(&world, checkpoint);
+    return tt_store_discard(&world, checkpoint);
 }
 
 int main(int argc, char **argv)

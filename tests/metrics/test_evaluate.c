@@ -212,8 +212,8 @@ static void test_names(void **state)
     tt_classes c[2];
     assert_ok(tt_classes_from_dataset(&world, spec(path, "/text"), &c[0]));
     assert_ok(tt_classes_from_dataset(&world, spec(path, "/y"), &c[1]));
-    tt_truth text = {"text", c[0].label, ROWS, c[0].name, c[0].n},
-             number = {"number", c[1].label, ROWS, c[1].name, c[1].n};
+    tt_truth text = {"text", c[0].label, ROWS, c[0].name, c[0].n, NULL},
+             number = {"number", c[1].label, ROWS, c[1].name, c[1].n, NULL};
     assert_ok(tt_evaluate(&world, &params, &origin, &job, 1, (tt_truth[]){text, number}, 2, output));
     MPI_Barrier(world.mpi);
     json_t *root = json_load_file(output, 0, NULL), *clusters, *classes, *numbers;
@@ -254,6 +254,31 @@ static void test_same_bytes(void **state)
     json_decref(b);
 }
 
+/* A truth that went into a space is marked there, and nowhere else. */
+static void test_told(void **state)
+{
+    (void)state;
+    const char *path = write_data(), *output = scratch("told.json");
+    tt_evaluate_job job[] = {{"kmeans", "latent", spec(path, "/x"), spec(path, "/label"), false},
+                             {"kmeans_raw", "raw", spec(path, "/x"), spec(path, "/label"), false}};
+    tt_classes y;
+    assert_ok(tt_classes_from_dataset(&world, spec(path, "/y"), &y));
+    tt_truth truths[] = {{.name = "genre", .label = y.label, .rows = y.rows, .told = "latent"},
+                         {.name = "language", .label = y.label, .rows = y.rows}};
+    assert_ok(tt_evaluate(&world, &usual, &origin, job, 2, truths, 2, output));
+    tt_classes_free(&y);
+    MPI_Barrier(world.mpi);
+    json_t *root = json_load_file(output, 0, NULL);
+    const char *method[] = {"kmeans", "kmeans_raw", "chance"};
+    for (int i = 0; i < 3; i++) {
+        json_t *genre = json_object_get(json_object_get(root, "genre"), method[i]);
+        json_t *language = json_object_get(json_object_get(root, "language"), method[i]);
+        assert_int_equal(json_is_true(json_object_get(genre, "truth_went_in")), i == 0);
+        assert_null(json_object_get(language, "truth_went_in"));
+    }
+    json_decref(root);
+}
+
 static void test_mismatch(void **state)
 {
     (void)state;
@@ -270,8 +295,8 @@ static void test_mismatch(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_truths),   cmocka_unit_test(test_json),  cmocka_unit_test(test_noise),
-    cmocka_unit_test(test_tracks),   cmocka_unit_test(test_names), cmocka_unit_test(test_same_bytes),
-    cmocka_unit_test(test_mismatch),
+    cmocka_unit_test(test_truths), cmocka_unit_test(test_json),     cmocka_unit_test(test_noise),
+    cmocka_unit_test(test_tracks), cmocka_unit_test(test_names),    cmocka_unit_test(test_same_bytes),
+    cmocka_unit_test(test_told),   cmocka_unit_test(test_mismatch),
 };
 TT_TEST_MAIN(cases)

@@ -58,6 +58,26 @@ run 2 run2 --set cluster.kmeans.k=5
 stages current scan extract fuse train encode pca embed
 stages 'done' cluster evaluate report
 
+# a model of images reads the features: other bits, the same on other ranks; what is fused is nothing to it
+images() { # ranks stage options...: a stage of run2 with such a model
+    local n=$1 stage=$2
+    shift 2
+    mpirun -q -n "$n" "$TT_BUILD/tutti" "$stage" --run run2 --set corpus.path=corpus/manifest.csv --set train.epochs=2 \
+        --set model.latent_dim=8 --set model.kind=conv --set 'model.channels=[4,8]' "$@" >out 2>err || fail "$stage fails:"
+}
+for n in 2 3; do
+    rm -f run2/model.h5
+    images $n train
+    images $n encode
+    stages 'done' encode
+    "$here/bits.sh" run2 2>err | grep -E '^(model|latents)' >"images$n" || fail "a file is not whole:"
+    rm run2/latents.h5
+done
+diff images2 images3 || fail "3 ranks give another model of images than 2"
+images 2 fuse --set fuse.lyrics_weight=2
+images 2 train
+stages current train
+
 # a track less: the corpus is scanned again
 sed -i '$d' corpus/manifest.csv
 run 2 run2

@@ -40,27 +40,34 @@ def write(path, **datasets):
     return path
 
 
-# Starts a command and tells the peak memory of it in KB: a process that is small itself, since Linux counts what a child had
-# before it became another program.
+# Starts a command and tells its peak memory in KB and its processor time: a process that is small itself, since Linux counts
+# what a child had before it became another program.
 MEASURE = """
 import resource, subprocess, sys
 status = subprocess.call(sys.argv[2:])
-open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+open(sys.argv[1], "w").write(f"{used.ru_maxrss} {used.ru_utime + used.ru_stime}")
 sys.exit(status if status >= 0 else 128 - status)
 """
 
 
-def tutti(*words, ranks=1):
+def measured(*words, ranks=1):
     """Run a command of tutti; what it says shows only if it fails. Returns the peak memory in MB of one rank (of more it is
-    not known)."""
+    not known) and the seconds of processor time, start-up included."""
     start = [] if ranks == 1 else ["mpirun", "-q", "-n", str(ranks)]
-    with tempfile.TemporaryFile("w+") as log, tempfile.NamedTemporaryFile("r") as peak:
-        status = subprocess.call([sys.executable, "-c", MEASURE, peak.name, *start, TUTTI, *map(str, words)], stdout=log,
+    with tempfile.TemporaryFile("w+") as log, tempfile.NamedTemporaryFile("r") as told:
+        status = subprocess.call([sys.executable, "-c", MEASURE, told.name, *start, TUTTI, *map(str, words)], stdout=log,
                                  stderr=subprocess.STDOUT)
         if status != 0:
             log.seek(0)
             sys.exit(f"tutti {' '.join(map(str, words))}: exit status {status}\n{log.read()}")
-        return int(peak.read()) / 1024
+        peak, cpu = told.read().split()
+        return int(peak) / 1024, float(cpu)
+
+
+def tutti(*words, ranks=1):
+    """As measured(), the peak memory alone."""
+    return measured(*words, ranks=ranks)[0]
 
 
 def phases(output, names, *words, ranks=1):
@@ -105,17 +112,18 @@ class Table:
 
 
 class Growth:
-    """Lines of a table of how time and peak memory of one rank grow with the rows; for LARGE=1."""
+    """Lines of a table of how time and peak memory of one rank grow with the rows; for LARGE=1. Processor time is that of the
+    whole command; on a busy machine it says more than the wall's."""
 
     def __init__(self, title):
-        print(f"\n{title:46} {'tutti, s':>9} {'peak, MB':>10} {'rows, MB':>10}", flush=True)
+        print(f"\n{title:46} {'tutti, s':>9} {'cpu, s':>9} {'peak, MB':>10} {'rows, MB':>10}", flush=True)
 
-    def row(self, work, seconds, peak, megabytes):
-        print(f"{work:46} {seconds:9.3f} {peak:10.0f} {megabytes:10.0f}", flush=True)
+    def row(self, work, seconds, cpu, peak, file):
+        print(f"{work:46} {seconds:9.3f} {cpu:9.3f} {peak:10.0f} {os.path.getsize(file) / 2**20:10.0f}", flush=True)
 
     def run(self, work, name, file, *words):
         """One run of tutti over the matrix of `file`, its seconds those of the phase `name`."""
         output = "growth.h5"
-        peak = tutti(*words, "--output", output)
-        self.row(work, told(output, name), peak, os.path.getsize(file) / 2**20)
+        peak, cpu = measured(*words, "--output", output)
+        self.row(work, told(output, name), cpu, peak, file)
         os.remove(output)

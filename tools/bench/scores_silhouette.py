@@ -3,7 +3,7 @@ scores the labels and, beside them, chance: half the time of both, less that of 
 without start-up."""
 import os
 
-from peer import Growth, Table, need, pair, timed, tutti, write
+from peer import Growth, Table, measured, need, pair, timed, write
 
 need("sklearn", "h5py")
 import numpy as np
@@ -18,7 +18,7 @@ def rows(n):
 
 
 def run(*more, ranks=1):
-    return timed(lambda: tutti("evaluate", "--input", "s.h5:/x", "--labels", "s.h5:/y", "--output", "s.json", *more, ranks=ranks))
+    return timed(lambda: measured("evaluate", "--input", "s.h5:/x", "--labels", "s.h5:/y", "--output", "s.json", *more, ranks=ranks))
 
 
 def ours(ranks=1):
@@ -32,8 +32,8 @@ rows(50000)
 Table("silhouette on two ranks", "one rank").row("50,000 x 32", *pair(ours(2), ours(), repeat=2), aim=1.9)
 
 if os.environ.get("LARGE"):
-    growth = Growth("silhouette")
+    growth = Growth("silhouette; processor time of two")
     for n in 10000, 50000, 100000, 200000:
         file = rows(n)[0]
-        seconds, peak = run()
-        growth.row(f"{n:,} x 32", (seconds - run("--sample", 10)[0]) / 2, peak, os.path.getsize(file) / 2**20)
+        seconds, (peak, cpu) = run()
+        growth.row(f"{n:,} x 32", (seconds - run("--sample", 10)[0]) / 2, cpu, peak, file)

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import torch
 
-ROWS, COLS, HIDDEN, LATENT, BATCH, EPOCHS = 20480, 1024, [512, 256], 32, 512, 4
+ROWS, COLS, HIDDEN, LATENT, BATCH, EPOCHS = 20480, 1024, [512, 256], 32, 512, 3
 rng = np.random.default_rng(1)
 
 
