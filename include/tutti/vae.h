@@ -9,7 +9,7 @@ enum { TT_HIDDEN_MAX = 8 };
 
 /** Settings `model:`. */
 typedef struct tt_model_params {
-    char *kind;     /**< fc | autoencoder | two_branch */
+    char *kind;     /**< fc | conv | autoencoder | two_branch */
     char *prior;    /**< normal | mixture */
     int components; /**< of the mixture */
     int latent_dim;
@@ -17,7 +17,7 @@ typedef struct tt_model_params {
     int hidden_dims[TT_HIDDEN_MAX]; /**< of the encoder, input side first; the decoder mirrors them */
     int n_channels;
     int channels[TT_HIDDEN_MAX]; /**< conv: of the encoder's stages, each of which halves the image */
-    bool normalise;                 /**< conv: groups of channels of each row, before they are cut at zero */
+    bool normalise;              /**< conv: groups of channels of each row, before they are cut at zero */
     char *reconstruction;        /**< gaussian | learned | bernoulli */
     char *condition;             /**< none | genre: the class of a row is given to encoder and decoder */
 } tt_model_params;
@@ -56,21 +56,24 @@ typedef struct tt_train_params {
  *  A conditioned model takes the classes of the rows, whose names become /condition/name; NULL otherwise.
  * Rows of unknown class have a condition of their own.
  *
- *  Minimises, averaged over rows, |x - x'|^2 summed over features + beta KL summed over latent dimensions
- * (Kingma, Welling 2014). Columns are z-scored by the training rows inside the model and clipped at ten
- * deviations; a matrix with /scale or /components beside it counts as scaled already and is clipped alone.
- * With scaling: within, columns of audio features that have names beside them (features.h5:/audio, or /x of
- * hybrid.h5) go through their ranks to normal scores instead, kinds of feature are evened out, and rows are
- * whitened by what varies within tracks and between near rows, learned from a sample of about 2,048 training
- * rows and kept as /input/within/...: so that clusters stand out among the variance.
+ *  Minimises, averaged over rows, reconstruction + beta KL, summed over features and latent dimensions
+ * (Kingma, Welling 2014): |x - x'|^2 and KL to N(0, 1) unless the settings choose others. With prior: mixture
+ * the first pretrain_epochs minimise the reconstruction alone, z being the mean; then a mixture is fitted to
+ * the means. Columns are z-scored by the training rows inside the model and clipped at ten deviations; a
+ * matrix with /scale or /components beside it counts as scaled already and is clipped alone. With scaling:
+ * within, columns of audio features that have names beside them (features.h5:/audio, or /x of hybrid.h5) go
+ * through their ranks to normal scores instead, kinds of feature are evened out, and rows are whitened by
+ * what varies within tracks and between near rows, learned from a sample of about 2,048 training rows and
+ * kept as /input/within/...: so that clusters stand out among the variance.
  * A model of kind conv takes a dataset [rows, height, width], whose rows are images with one mean and one
- * deviation for all pixels. The activations of a lane are in memory (of at most 64 rows, or of as many lanes as
- * 64 MB are for): about 4 MB a row of 128 x 130 with the default channels.
+ * deviation for all pixels. The activations of a lane are in memory (of at most 64 rows, or of as many lanes
+ * as 64 MB are for): about 4 MB a row of 128 x 130 with the default channels.
  *
  *  Writes /config (JSON), /param/NAME, /optimizer/{step,first/NAME,second/NAME}, /input/{mean,scale,limit}
  * and /history/{epoch,loss,reconstruction,kl,val_loss,lr,seconds}; val_loss is without noise, at the full
  * beta, NaN where no row is held out. The history has a row per epoch that was
- * run; its attribute best_epoch is there with patience. OUTPUT.checkpoint, written every checkpoint_seconds
+ * run; its attribute best_epoch is there with patience. /latent/{kl,variance,active} [Z] are of the training
+ * rows in the end. OUTPUT.checkpoint, written every checkpoint_seconds
  * and on a signal (which returns TT_STOPPED), is taken up if its fingerprint is the provenance's, on any
  * number of ranks; the one before it stays as OUTPUT.checkpoint.old, for the case that the newer is damaged.
  * A state that is not finite ends the training (TT_ERR_INPUT, naming step and layer) and is never written.

@@ -14,7 +14,7 @@ static const double seconds_between_checkpoints = 120;
 /* Shares of the rows, as measured: bounds begin when fewer have two centres so near that the next step could
  * make the farther one the nearer, and end when more than the other share had to be measured in full. Each
  * for rows in float32 and in bytes. */
-static const double bounds_begin_below[] = {0.7, 0.2}, bounds_end_above[] = {0.6, 0.2};
+static const double bounds_begin_below[] = {0.7, 0.1}, bounds_end_above[] = {0.6, 0.1};
 
 static int64_t sums_length(const kmeans *m)
 {

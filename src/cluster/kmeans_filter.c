@@ -95,7 +95,7 @@ TT_KERNEL static void round_values(int64_t cols, const float *row, const double 
                                    double inverse, unsigned char *byte, double *length, double *residual)
 {
     double square = 0, left = 0;
-#pragma omp simd reduction(+ : square, left)
+#pragma omp simd simdlen(16) reduction(+ : square, left)
     for (int64_t j = 0; j < cols; j++) {
         double value = (double)row[j] - mean[j], rounded = rint(value * inverse);
         rounded = rounded < LARGEST ? rounded : LARGEST;

@@ -204,6 +204,11 @@ static tt_status embed(lyrics *l, int64_t wanted, uint64_t seed, const char *out
                 (long long)l->svd.dims, (long long)wanted);
     tt_debug("lyrics: singular values from a basis of %lld, off by about %.1e", (long long)l->svd.basis,
              l->svd.error);
+    if (l->svd.error > 1e-4 && l->comm->rank == 0)
+        tt_warn(
+            "lyrics: the last dimensions of the embedding are known to %.1g only: a basis of %lld, the most "
+            "there may be, was not enough; ask for fewer by lyrics.embedding_dims",
+            l->svd.error, (long long)l->svd.basis);
     TT_TRY(tt_matrix_new(l->comm, output, t->tracks, l->svd.dims, &l->embedding));
     memcpy(l->embedding.valid, l->valid, (size_t)t->count);
     l->embedding.n_valid = l->n_valid;

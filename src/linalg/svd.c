@@ -15,7 +15,8 @@
 
 enum {
     PANELS_MAX = 256,     /* the basis holds 4096 vectors at most */
-    BASIS_PER_VALUE = 10, /* and this many for each value wanted */
+    BASIS_PER_VALUE = 10, /* and this many for each value wanted, */
+    BASIS_LEAST = 512,    /* or these, where few are: a first value may have others close behind */
     CHECKS = 12,          /* the values are looked at when the basis has grown by a twelfth, or more */
 };
 
@@ -352,6 +353,7 @@ static tt_status decompose(basis *b, int64_t dims, uint64_t seed, tt_svd *out)
 static void size_basis(const tt_sparse *a, int64_t dims, basis *b)
 {
     int64_t smaller = a->rows < a->cols ? a->rows : a->cols, most = BASIS_PER_VALUE * dims + PANEL;
+    if (most < BASIS_LEAST) most = BASIS_LEAST;
     tt_range own = tt_partition(a->cols, TT_BLOCK_ROWS, a->comm->size, a->comm->rank);
     if (most > (int64_t)PANELS_MAX * PANEL) most = (int64_t)PANELS_MAX * PANEL;
     b->vectors_most = most < smaller ? most : smaller;

@@ -131,7 +131,9 @@ void entry_add_confusion(json_t *entry, const tt_cell *cells, int64_t n, const t
             json_array_append_new(rows, confusion_row(cells, n, &i, codes));
         }
         json_array_foreach(codes, at, code)
+        {
             json_array_append_new(of_columns, code_value(classes, (int32_t)json_integer_value(code)));
+        }
         json_decref(codes);
         table = json_object();
         json_object_set_new(table, "clusters", of_rows);

@@ -2,7 +2,9 @@
 
 #include "tutti/memory.h"
 
+#include <dlfcn.h>
 #include <dnnl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -245,6 +247,22 @@ static dnnl_status_t make_directions(tt_dnnl_conv *c, const plan *p, tt_conv_end
     return s == dnnl_success ? complete(c, &c->gradient, dnnl_query_diff_weights_md, p, true) : s;
 }
 
+void tt_dnnl_version(char text[TT_DNNL_VERSION])
+{
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, TT_DNNL_VERSION, "%d.%d.%d", v->major, v->minor, v->patch);
+}
+
+/* Ranks are what runs side by side, and a sum that threads share out would show how many they are. oneDNN
+ * built on OpenMP takes all cores of the machine otherwise, once for each rank. */
+static void use_one_thread(void)
+{
+    void (*set)(int);
+    void *symbol = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
+    memcpy(&set, &symbol, sizeof set);
+    if (set) set(1);
+}
+
 tt_status tt_dnnl_conv_new(const tt_conv_shape *shape, bool bf16, tt_conv_end end, tt_dnnl_conv **out)
 {
     plan p = {0};
@@ -252,6 +270,7 @@ tt_status tt_dnnl_conv_new(const tt_conv_shape *shape, bool bf16, tt_conv_end en
     tt_dnnl_conv *c = *out;
     c->has_bias = end != TT_CONV_PLAIN;
     take_one_thread();
+    use_one_thread();
     dnnl_status_t t = dnnl_engine_create(&c->engine, dnnl_cpu, 0);
     if (t == dnnl_success) t = dnnl_stream_create(&c->stream, c->engine, dnnl_stream_default_flags);
     tt_status s = checked(t, "start");

@@ -27,6 +27,11 @@ typedef enum tt_conv_end { TT_CONV_PLAIN, TT_CONV_BIAS, TT_CONV_BIAS_RELU } tt_c
 
 typedef struct tt_dnnl_conv tt_dnnl_conv;
 
+enum { TT_DNNL_VERSION = 32 };
+
+/** The version of oneDNN that runs: "2.6.3". */
+void tt_dnnl_version(char text[TT_DNNL_VERSION]);
+
 /** @param shape  [rows, height, width, fine_channels] and [rows, coarse height, coarse width,
  * coarse_channels]
  *  @param bf16   images and weights in bfloat16, else in float

@@ -32,14 +32,14 @@ typedef float loose __attribute__((vector_size(64), may_alias, aligned(4)));
     }
 #define MORE_3(r)                                                                                            \
     {                                                                                                        \
-        const loose *to = (const loose *)(const void *)(t->c + r * t->stride);                               \
+        const loose *to = (const loose *)(const void *)(t->c + (r)*t->stride);                               \
         p##r += to[0];                                                                                       \
         q##r += to[1];                                                                                       \
         s##r += to[2];                                                                                       \
     }
 #define KEEP_3(r)                                                                                            \
     {                                                                                                        \
-        loose *to = (loose *)(void *)(t->c + r * t->stride);                                                 \
+        loose *to = (loose *)(void *)(t->c + (r)*t->stride);                                                 \
         to[0] = p##r;                                                                                        \
         to[1] = q##r;                                                                                        \
         to[2] = s##r;                                                                                        \
@@ -55,13 +55,13 @@ typedef float loose __attribute__((vector_size(64), may_alias, aligned(4)));
     }
 #define MORE_2(r)                                                                                            \
     {                                                                                                        \
-        const loose *to = (const loose *)(const void *)(t->c + r * t->stride);                               \
+        const loose *to = (const loose *)(const void *)(t->c + (r)*t->stride);                               \
         p##r += to[0];                                                                                       \
         q##r += to[1];                                                                                       \
     }
 #define KEEP_2(r)                                                                                            \
     {                                                                                                        \
-        loose *to = (loose *)(void *)(t->c + r * t->stride);                                                 \
+        loose *to = (loose *)(void *)(t->c + (r)*t->stride);                                                 \
         to[0] = p##r;                                                                                        \
         to[1] = q##r;                                                                                        \
     }
@@ -154,7 +154,7 @@ TT_KERNEL static void multiply_narrow(const tt_tile *t)
                 s2 += t->row[r + 2][k * t->step] * right;
                 s3 += t->row[r + 3][k * t->step] * right;
             }
-            float *c = t->c + r * t->stride + i;
+            float *c = t->c + (r)*t->stride + i;
             loose *to[4] = {(loose *)(void *)c, (loose *)(void *)(c + t->stride),
                             (loose *)(void *)(c + 2 * t->stride), (loose *)(void *)(c + 3 * t->stride)};
             if (t->more) {
@@ -248,10 +248,10 @@ void tt_tile_pair_across(int64_t n, const float *x, const float *y, uint32_t *ou
 /* Row i and row i + h of a square exchange a half, a quarter, ... of what they hold. */
 #define SWAP(h)                                                                                              \
     for (int i = 0; i < TT_TILE_SQUARE; i++)                                                                 \
-        if (!(i & h)) {                                                                                      \
-            vector a = r[i], b = r[i + h];                                                                   \
+        if (!(i & (h))) {                                                                                    \
+            vector a = r[i], b = r[i + (h)];                                                                 \
             r[i] = __builtin_shufflevector(a, b, LOW_##h);                                                   \
-            r[i + h] = __builtin_shufflevector(a, b, HIGH_##h);                                              \
+            r[i + (h)] = __builtin_shufflevector(a, b, HIGH_##h);                                            \
         }
 #define LOW_8  0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
 #define HIGH_8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31

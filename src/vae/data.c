@@ -63,8 +63,7 @@ static tt_status read_beside(const tt_comm *comm, tt_store *store, const char *d
     TT_TRY(has_dataset(store, "/scale", &scale));
     TT_TRY(has_dataset(store, "/components", &components));
     s->scaled = scale || components;
-    if (s->n_dims == 2 && !components)
-        TT_TRY(tt_column_kinds(comm, store, dataset, s->x.cols, &s->kind));
+    if (s->n_dims == 2 && !components) TT_TRY(tt_column_kinds(comm, store, dataset, s->x.cols, &s->kind));
     s->has_tracks = found && column.type != TT_TEXT && column.n_dims == 1 && column.dims[0] == s->x.rows;
     TT_TRY(tt_agree(comm, read_tracks_local(store, s)));
     int64_t largest = -1;

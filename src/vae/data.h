@@ -15,7 +15,7 @@ typedef struct tt_samples {
         *track; /**< [x.count] owned: track of each row, the row itself where the file has no /clip/track */
     int64_t tracks;  /**< one more than the largest track */
     bool has_tracks; /**< whether the file has /clip/track */
-    bool scaled; /**< whether the columns were scaled by who wrote the file: it has /scale or /components */
+    bool scaled;   /**< whether the columns were scaled by who wrote the file: it has /scale or /components */
     int32_t *kind; /**< [x.cols] owned: kinds of the columns (vae/kinds.h), NULL where they have no names */
     unsigned char *train;    /**< [x.count] owned, 1 for rows to train on; zeros follow up to a whole block */
     unsigned char *held;     /**< [x.count] owned, 1 for rows held out, likewise */

@@ -44,6 +44,8 @@ static tt_status read_inputs(encoding *e, const char *model, const char *input, 
     TT_TRY(tt_samples_read(e->comm, input, 1, &e->samples));
     if (classes && e->model.classes > 0)
         TT_TRY(tt_samples_condition(&e->samples, classes, e->model.name, e->model.classes));
+    if (!classes && e->model.classes > 0 && e->comm->rank == 0)
+        tt_warn("%s is conditioned on the class of a row: without labels all count as unknown", model);
     const tt_matrix *x = &e->samples.x;
     if (x->cols != e->model.vae.input)
         return tt_fail(TT_ERR_INPUT, "%s has %lld columns; %s was trained on %lld", x->name,

@@ -215,48 +215,76 @@ static int64_t pool_at(const tt_feed *f, int64_t position, int64_t from)
     return from;
 }
 
-/* Pack the rows of places [begin, end) by destination; count[r] gets the bytes for rank r. */
-static tt_status pack(const tt_feed *f, int64_t begin, int64_t end, int64_t *count, char **out)
+/* Enter what is known of a row into its slot, one of this rank's. @return where its values belong */
+static float *take_slot(tt_feed *f, const parcel *head)
+{
+    int64_t step = head->slot / (f->lanes * f->lane_rows), in_step = head->slot % (f->lanes * f->lane_rows);
+    int64_t to = (step * f->n_lanes - f->first_lane) * f->lane_rows + in_step;
+    f->ids[to] = head->id;
+    if (f->conditions) f->conditions[to] = (int32_t)head->condition;
+    return f->rows + to * f->samples->x.cols;
+}
+
+/* The row at a place of the order, scaled. @param[in,out] pool  of an earlier place, becomes this one's */
+static void scale_place(const tt_feed *f, int64_t place, int64_t *pool, float *out)
+{
+    *pool = pool_at(f, f->order[place].position, *pool);
+    const float *row =
+        tt_pools_row(f->pools, f->epoch * tt_pools_count(f->pools) + *pool, f->order[place].row);
+    tt_scaling_row(f->scaling, f->samples->x.shift, row, out);
+}
+
+/* Put the rows of places [begin, end) that stay into their slots, and pack the others by destination;
+ * count[r] gets the bytes for rank r. */
+static tt_status pack(tt_feed *f, int64_t begin, int64_t end, int64_t *count, char **out)
 {
     const tt_matrix *x = &f->samples->x;
     size_t bytes = parcel_bytes(f);
-    int64_t *at = NULL, pool = 0;
-    TT_TRY(tt_alloc(end - begin, bytes, "rows on their way", out));
-    TT_TRY(tt_alloc(x->comm->size + 1, sizeof *at, "rows on their way", &at));
+    int64_t *at = NULL, pool = 0, leaving = 0;
+    TT_TRY(tt_alloc(x->comm->size, sizeof *at, "rows on their way", &at));
     for (int64_t i = begin; i < end; i++)
-        at[rank_of(f, slot_of(f, f->order[i].position)) + 1] += (int64_t)bytes;
+        count[rank_of(f, slot_of(f, f->order[i].position))] += (int64_t)bytes;
+    count[x->comm->rank] = 0;
     for (int r = 0; r < x->comm->size; r++) {
-        count[r] = at[r + 1];
-        at[r + 1] += at[r];
+        at[r] = leaving;
+        leaving += count[r];
     }
-    for (int64_t i = begin; i < end; i++) {
+    tt_status s = tt_alloc(leaving, 1, "rows on their way", out);
+    for (int64_t i = begin; s == TT_OK && i < end; i++) {
         int64_t row = f->order[i].row;
         int64_t condition = f->samples->condition ? f->samples->condition[row] : -1;
         parcel head = {slot_of(f, f->order[i].position), x->first + row, condition};
-        int64_t *to = &at[rank_of(f, head.slot)];
-        pool = pool_at(f, f->order[i].position, pool);
-        memcpy(*out + *to, &head, sizeof head);
-        tt_scaling_row(f->scaling, x->shift,
-                       tt_pools_row(f->pools, f->epoch * tt_pools_count(f->pools) + pool, row),
-                       (float *)(void *)(*out + *to + sizeof head));
-        *to += (int64_t)bytes;
+        int r = rank_of(f, head.slot);
+        if (r == x->comm->rank) {
+            scale_place(f, i, &pool, take_slot(f, &head));
+            continue;
+        }
+        memcpy(*out + at[r], &head, sizeof head);
+        scale_place(f, i, &pool, (float *)(void *)(*out + at[r] + sizeof head));
+        at[r] += (int64_t)bytes;
     }
     free(at);
-    return TT_OK;
+    return s;
 }
 
 static void unpack(tt_feed *f, const char *arrived, int64_t bytes)
 {
-    int64_t cols = f->samples->x.cols;
-    memset(f->rows, 0, (size_t)(f->window * f->n_lanes * f->lane_rows * cols) * sizeof *f->rows);
     for (int64_t at = 0; at < bytes; at += (int64_t)parcel_bytes(f)) {
         parcel head;
         memcpy(&head, arrived + at, sizeof head);
-        int64_t step = head.slot / (f->lanes * f->lane_rows), in_step = head.slot % (f->lanes * f->lane_rows);
-        int64_t to = (step * f->n_lanes - f->first_lane) * f->lane_rows + in_step;
-        f->ids[to] = head.id;
-        if (f->conditions) f->conditions[to] = (int32_t)head.condition;
-        memcpy(f->rows + to * cols, arrived + at + sizeof head, (size_t)cols * sizeof *f->rows);
+        memcpy(take_slot(f, &head), arrived + at + sizeof head, (size_t)f->samples->x.cols * sizeof *f->rows);
+    }
+}
+
+/* Rows of this rank's lanes beyond the end of a batch are zeros. */
+static void clear_padding(tt_feed *f)
+{
+    int64_t cols = f->samples->x.cols, own = f->n_lanes * f->lane_rows;
+    for (int64_t i = 0; i < f->window_steps; i++) {
+        tt_range batch = tt_feed_batch(f, f->window_first + i);
+        int64_t used = batch.end - batch.begin - f->first_lane * f->lane_rows;
+        used = max_i64(min_i64(used, own), 0);
+        memset(f->rows + (i * own + used) * cols, 0, (size_t)((own - used) * cols) * sizeof *f->rows);
     }
 }
 
@@ -286,6 +314,7 @@ static tt_status fetch(tt_feed *f, int64_t step)
     if (s == TT_OK) {
         for (int r = 0; r < comm->size; r++) total += count[comm->size + r];
         unpack(f, arrived, total);
+        clear_padding(f);
     }
     free(arrived);
     free(count);

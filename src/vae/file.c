@@ -1,4 +1,5 @@
 /* model.h5, written and read. */
+#include "nn/dnnl_conv.h"
 #include "tutti/memory.h"
 #include "vae/training.h"
 
@@ -74,6 +75,15 @@ static tt_status lay_out(const tt_training *t, int64_t config_bytes, layout *l)
     return TT_OK;
 }
 
+/* What the model was computed with, beside the libraries that every file names. */
+static tt_status tell_arithmetic(const tt_training *t, tt_store *store)
+{
+    char version[TT_DNNL_VERSION];
+    tt_dnnl_version(version);
+    TT_TRY(tt_store_set_text(store, "/", "oneDNN", version));
+    return tt_store_set_text(store, "/", "precision", t->precision == TT_PRECISION_BF16 ? "bf16" : "f32");
+}
+
 tt_status tt_model_create(const tt_training *t, tt_store **out)
 {
     layout l = {0};
@@ -83,6 +93,7 @@ tt_status tt_model_create(const tt_training *t, tt_store **out)
     if (s == TT_OK) s = lay_out(t, (int64_t)strlen(config) + 1, &l);
     s = tt_agree(t->comm, s);
     if (s == TT_OK) s = tt_store_create(t->comm, t->output, t->provenance, l.column, l.n, out);
+    if (s == TT_OK) s = tell_arithmetic(t, *out);
     free(config);
     free(l.column);
     free(l.name);

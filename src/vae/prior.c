@@ -58,7 +58,7 @@ static double softmax(int64_t n, const float *x, float *p)
     double largest = -INFINITY, sum = 0;
     for (int64_t i = 0; i < n; i++) largest = (double)x[i] > largest || isnan(x[i]) ? (double)x[i] : largest;
     for (int64_t i = 0; i < n; i++) sum += exp((double)x[i] - largest);
-    double log_sum = largest + log(sum);
+    double log_sum = largest + (sum > 0 ? log(sum) : 0);
     for (int64_t i = 0; i < n; i++) p[i] = (float)exp((double)x[i] - log_sum);
     return log_sum;
 }

@@ -264,7 +264,7 @@ static double expect(fit *f, const float *mu)
     }
     for (int64_t c = 0; c < f->k; c++) sum += f->log_p[c] = exp(f->log_p[c] - largest);
     for (int64_t c = 0; c < f->k; c++) f->log_p[c] /= sum;
-    return largest + log(sum);
+    return largest + (sum > 0 ? log(sum) : 0);
 }
 
 static void add_posteriors(fit *f, const float *mu, double *sum)

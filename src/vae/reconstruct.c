@@ -214,6 +214,8 @@ tt_status tt_reconstruct(const tt_comm *comm, const tt_provenance *provenance, c
     tt_store *store;
     tt_status s = open_inputs(&r, model, input, n_rows);
     if (s == TT_OK && classes && r.model.classes > 0) s = take_classes(&r, classes);
+    if (s == TT_OK && !classes && r.model.classes > 0 && comm->rank == 0)
+        tt_warn("%s is conditioned on the class of a row: without labels all count as unknown", model);
     if (s == TT_OK) s = create(&r, provenance, output, &store);
     if (s == TT_OK) s = tt_store_publish(store, NULL, write_rows(&r, store));
     if (s == TT_OK) tt_info("reconstruct: %lld rows of %s", (long long)r.n, r.file.x.name);

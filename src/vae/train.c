@@ -208,17 +208,55 @@ static void take_best(tt_training *t)
             (long long)t->best_epoch, t->best_loss);
 }
 
-/* The two ways in which a model learns nothing. */
-static void warn_collapse(const tt_training *t, const tt_scores *train, double left)
+/* Share of what the mean leaves of rows that the model leaves too, %. */
+static double left_of(const tt_scores *scores)
 {
+    return scores->predictor > 0 ? 100 * scores->square / scores->predictor : 0;
+}
+
+/* The ways in which a model learns nothing that is of use. */
+static void warn_of(const tt_training *t, const tt_scores *train, const tt_scores *held)
+{
+    static const double useless = 95;
     if (2 * train->active < t->vae.latent)
-        tt_warn("fewer than half of the latent units are active (%lld of %lld): train "
-                "longer, or with a smaller train.beta (%g) or model.latent_dim, or with train.free_bits",
+        tt_warn("fewer than half of the latent units are active (%lld of %lld): train longer, or with a "
+                "smaller train.beta (%g) or model.latent_dim, or with train.free_bits",
                 (long long)train->active, (long long)t->vae.latent, t->settings->beta);
-    if (left > 95)
+    if (left_of(train) > useless)
+        tt_warn("reconstruction leaves %.1f %% of what the mean leaves: the decoder hardly uses the latents; "
+                "train longer, or with a smaller train.beta (%g)",
+                left_of(train), t->settings->beta);
+    else if (left_of(held) > useless)
         tt_warn(
-            "the reconstruction leaves %.1f %% of what the mean leaves: the decoder hardly uses the latents",
-            left);
+            "reconstruction leaves %.1f %% of what the mean leaves of training rows, but %.1f %% of "
+            "held-out rows: the model knows its rows by heart; more of them, train.patience, or a smaller "
+            "model would help",
+            left_of(train), left_of(held));
+}
+
+/* Seconds of this rank in phases of these names. */
+static double seconds_in(const tt_training *t, const char *const *names, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < t->phases.n; i++)
+        for (int k = 0; k < n; k++)
+            if (strcmp(t->phases.phase[i].name, names[k]) == 0) sum += t->phases.phase[i].seconds;
+    return sum;
+}
+
+/* Where the time of the steps went. No communication goes on while a rank computes: none is overlapped. */
+static void say_time(const tt_training *t)
+{
+    static const char *const computing[] = {"compute", "update"}, *const talking[] = {"reduce", "share"};
+    static const char *const waiting[] = {"wait"}, *const feeding[] = {"exchange"};
+    double compute = seconds_in(t, computing, 2), talk = seconds_in(t, talking, 2);
+    double wait = seconds_in(t, waiting, 1), feed = seconds_in(t, feeding, 1);
+    double all = compute + talk + wait + feed;
+    if (all > 0)
+        tt_info("train: of the time of steps %.1f %% computing (%s), %.1f %% communication, none of it "
+                "overlapped, %.1f %% waiting for other ranks, %.1f %% fetching rows",
+                100 * compute / all, t->precision == TT_PRECISION_BF16 ? "bf16" : "f32", 100 * talk / all,
+                100 * wait / all, 100 * feed / all);
 }
 
 /* Say in the end whether the model learnt something. Collective. */
@@ -230,11 +268,11 @@ static tt_status say_result(tt_training *t)
     TT_TRY(tt_training_score(t, t->samples.train, &train, t->unit));
     other = train;
     if (held) TT_TRY(tt_training_score(t, t->samples.held, &other, NULL));
-    double left = other.predictor > 0 ? 100 * other.square / other.predictor : 0;
     tt_info("train: %lld of %lld latent units active; reconstruction of %s rows leaves %.1f %% of what the "
             "mean leaves",
-            (long long)train.active, (long long)t->vae.latent, held ? "held-out" : "training", left);
-    if (t->comm->rank == 0) warn_collapse(t, &train, left);
+            (long long)train.active, (long long)t->vae.latent, held ? "held-out" : "training",
+            left_of(&other));
+    if (t->comm->rank == 0) warn_of(t, &train, &other);
     return TT_OK;
 }
 
@@ -284,6 +322,7 @@ static tt_status train(tt_training *t)
     TT_TRY(tt_model_create(t, &store));
     tt_status s = run_epochs(t);
     tt_feed_settle(&t->feed);
+    if (s == TT_OK) say_time(t);
     if (s == TT_OK) take_best(t);
     if (s == TT_OK) s = say_result(t);
     if (s != TT_OK) {

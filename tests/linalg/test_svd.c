@@ -180,9 +180,29 @@ static void test_low_rank(void **state)
     }
 }
 
+/* Few values that many others are close behind: each is as exact as among many. */
+static void test_few_values(void **state)
+{
+    (void)state;
+    whole w = random_matrix(1500, 1100);
+    tt_sparse a = share(&world, &w);
+    tt_svd many, few;
+    assert_ok(tt_svd_sparse(&a, 20, 5, &many));
+    for (int dims = 1; dims <= 3; dims += 2) {
+        assert_ok(tt_svd_sparse(&a, dims, 5, &few));
+        assert_int_equal(few.dims, dims);
+        assert_true(few.error < 1e-5);
+        for (int j = 0; j < dims; j++) assert_near(few.values[j] / many.values[j], 1, 2e-5);
+        tt_svd_free(&few);
+    }
+    tt_svd_free(&many);
+    free_whole(&w);
+}
+
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_full),
     cmocka_unit_test(test_ranks),
+    cmocka_unit_test(test_few_values),
     cmocka_unit_test(test_low_rank),
 };
 TT_TEST_MAIN(cases)

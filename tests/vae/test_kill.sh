@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SIGKILL, SIGTERM and SIGUSR1 of one rank or of all at ten random moments of training, each time resumed on another number
 # of ranks: the bits of a training that nobody stopped, held in memory and read from the file, and nothing left behind.
-# timeout: 180
+# timeout: 300
 # KILLS (10) and SEED (1) may be set.
 set -uo pipefail
 kills=${KILLS:-10}
