@@ -102,8 +102,7 @@ static tt_status open_dense(const void *layer, const tt_batch_shape *shape, void
     int64_t levels = 1;
     while (INT64_C(1) << (levels - 1) < shape->lanes) levels++;
     TT_TRY(tt_alloc(levels * s->layer.out, sizeof(float), "a layer", &s->sum));
-    return tt_alloc(tt_gemm_room(shape->lanes * s->rows, s->layer.in, s->layer.out), sizeof(float), "a layer",
-                    &s->room);
+    return tt_alloc(tt_gemm_room(shape->lanes * s->rows, s->layer.out), sizeof(float), "a layer", &s->room);
 }
 
 static tt_status weights(void *state, const float *block)

@@ -16,7 +16,7 @@
 enum { TT_GEMM_LANES_MAX = 64 };
 
 /** Floats of scratch, on a 64-byte boundary, that the products of a layer want for so many rows in all. */
-int64_t tt_gemm_room(int64_t rows, int64_t in, int64_t out);
+int64_t tt_gemm_room(int64_t rows, int64_t out);
 
 /** y = x w^T: x [rows, in], w [out, in], y [rows, out]. */
 void tt_gemm_forward(tt_precision precision, int64_t rows, int64_t in, int64_t out, const float *x,

@@ -300,7 +300,7 @@ static void check_products(tt_precision p, int64_t lanes, int64_t lane_rows, int
     assert_ok(tt_alloc(rows * out, sizeof *y, "test", &y));
     assert_ok(tt_alloc(rows * in, sizeof *dx, "test", &dx));
     assert_ok(tt_alloc(out * in, sizeof *dw, "test", &dw));
-    assert_ok(tt_alloc(tt_gemm_room(rows, in, out), sizeof *room, "test", &room));
+    assert_ok(tt_alloc(tt_gemm_room(rows, out), sizeof *room, "test", &room));
     tt_random_normals(s, 0, rows * in, x);
     tt_random_normals(s, 1, out * in, w);
     tt_gemm_forward(p, rows, in, out, x, w, room, y);
