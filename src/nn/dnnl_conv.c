@@ -71,15 +71,6 @@ int64_t tt_conv_coarse(int64_t fine)
     return (fine + STRIDE - 1) / STRIDE;
 }
 
-/* oneDNN is often built with OpenMP, and then takes every core from every rank, unless it is told not to. A
- * build without has no such function. */
-__attribute__((weak)) void omp_set_num_threads(int n);
-
-static void take_one_thread(void)
-{
-    if (omp_set_num_threads) omp_set_num_threads(1);
-}
-
 static tt_status checked(dnnl_status_t s, const char *doing)
 {
     if (s == dnnl_success) return TT_OK;
@@ -269,7 +260,6 @@ tt_status tt_dnnl_conv_new(const tt_conv_shape *shape, bool bf16, tt_conv_end en
     TT_TRY(tt_alloc(1, sizeof **out, "a convolution", out));
     tt_dnnl_conv *c = *out;
     c->has_bias = end != TT_CONV_PLAIN;
-    take_one_thread();
     use_one_thread();
     dnnl_status_t t = dnnl_engine_create(&c->engine, dnnl_cpu, 0);
     if (t == dnnl_success) t = dnnl_stream_create(&c->stream, c->engine, dnnl_stream_default_flags);
