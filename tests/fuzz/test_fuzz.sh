@@ -5,7 +5,7 @@
 # timeout: 300
 set -eu
 cd "$(dirname "$0")/../.."
-seconds=${FUZZ_SECONDS:-20} build=$TT_BUILD/fuzz
+seconds=${FUZZ_SECONDS:-8} build=$TT_BUILD/fuzz
 echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
     clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null || { echo "clang has no libFuzzer" && exit 77; }
 . tools/mpienv.sh

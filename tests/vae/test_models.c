@@ -159,7 +159,7 @@ static void test_mixture_finds_groups(void **state)
         for (int c = 0; c < GROUPS; c++) best = hits[g][c] > best ? hits[g][c] : best;
         most += best;
     }
-    assert_true(most > 0.95 * ROWS * 3 / 4);
+    assert_true((double)most > 0.95 * ROWS * 3 / 4);
 }
 
 /* Stopped just before the fit and just after it, and resumed: the bits of never stopped. */
