@@ -38,7 +38,7 @@ build|package random123 Random123/philox.h|RANDOM123_DIR|librandom123-dev|Random
 build|package icu-uc unicode/ubrk.h|ICU_DIR|libicu-dev|libicu-devel|icu4c
 build|package libstemmer libstemmer.h|STEMMER_DIR|libstemmer-dev|libstemmer-devel|
 build|package dnnl dnnl.h|DNNL_DIR|libdnnl-dev|onednn-devel|onednn
-build|package cld2 cld2/public/compact_lang_det.h|CLD2_DIR|libcld2-dev|cld2-devel|
+build|package cld2 cld2/public/encodings.h|CLD2_DIR|libcld2-dev|cld2-devel|
 plots|command gnuplot||gnuplot-nox|gnuplot|gnuplot
 plots|command fc-list||fontconfig|fontconfig|fontconfig
 plots|file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf||fonts-dejavu-core|dejavu-sans-fonts|
