@@ -25,21 +25,11 @@ static int find(const char *const *names, int n, const char *name)
     return -1;
 }
 
-const char *tt_vae_kind_name(tt_vae_kind kind)
-{
-    return kind_name[kind];
-}
-
 bool tt_vae_kind_parse(const char *name, tt_vae_kind *out)
 {
     int i = find(kind_name, KINDS, name);
     if (i >= 0) *out = (tt_vae_kind)i;
     return i >= 0;
-}
-
-const char *tt_likelihood_name(tt_likelihood likelihood)
-{
-    return likelihood_name[likelihood];
 }
 
 bool tt_likelihood_parse(const char *name, tt_likelihood *out)

@@ -124,10 +124,8 @@ tt_status tt_vae_conv_encoder(const tt_vae_shape *shape, const char *part, tt_pa
 tt_status tt_vae_conv_decoder(const tt_vae_shape *shape, int64_t in, const char *part, tt_params *params,
                               tt_net *net);
 
-/** Name of a kind of model and of a likelihood, as the settings have it, and back; false if it is unknown. */
-const char *tt_vae_kind_name(tt_vae_kind kind);
+/** A kind of model and a likelihood from their names, as the settings have them; false if it is unknown. */
 bool tt_vae_kind_parse(const char *name, tt_vae_kind *out);
-const char *tt_likelihood_name(tt_likelihood likelihood);
 bool tt_likelihood_parse(const char *name, tt_likelihood *out);
 
 /** The architecture as JSON, and a model from it. Free *text with free().

@@ -7,16 +7,17 @@
 #include <math.h>
 #include <string.h>
 
-/* The sums of lanes, added as their gradients are: pairs, pairs of pairs. */
+/* What a step adds up over lanes, as their gradients are: pairs, pairs of pairs. */
 static tt_vae_loss sum_losses(int64_t lanes, const tt_vae_loss *loss)
 {
     if (lanes == 1)
-        return (tt_vae_loss){(float)loss->reconstruction, (float)loss->kl, (float)loss->penalty,
-                             (float)loss->square};
+        return (tt_vae_loss){.reconstruction = (float)loss->reconstruction,
+                             .kl = (float)loss->kl,
+                             .penalty = (float)loss->penalty};
     tt_vae_loss left = sum_losses(lanes / 2, loss), right = sum_losses(lanes / 2, loss + lanes / 2);
-    return (tt_vae_loss){(float)left.reconstruction + (float)right.reconstruction,
-                         (float)left.kl + (float)right.kl, (float)left.penalty + (float)right.penalty,
-                         (float)left.square + (float)right.square};
+    return (tt_vae_loss){.reconstruction = (float)left.reconstruction + (float)right.reconstruction,
+                         .kl = (float)left.kl + (float)right.kl,
+                         .penalty = (float)left.penalty + (float)right.penalty};
 }
 
 /* Gradient and sums of `lanes` lanes from one of this rank, over whatever [params.size + TT_TAIL] held. */
