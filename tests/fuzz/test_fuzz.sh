@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The readers of audio, tar, CSV and YAML on changed inputs (libFuzzer, with ASan and UBSan): FUZZ_SECONDS each, two at a
-# time; a crash, a leak, 10 s for one input or 512 MB fail. Inputs that found something stay in BUILD/fuzz/found, and what
-# was learnt by `make fuzz` in BUILD/fuzz/corpus.
+# time; a crash, a leak, 10 s for one input or 768 MB fail (64 of them ASan's quarantine of freed memory, which would grow to 256
+# by itself). Inputs that found something stay in BUILD/fuzz/found, and what was learnt by `make fuzz` in BUILD/fuzz/corpus.
 # timeout: 300
 set -eu
 cd "$(dirname "$0")/../.."
@@ -14,14 +14,14 @@ env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make --no-print-directory BUILD="$TT_BUI
     { cat "$log" && exit 1; }
 rm "$log"
 
-export OMPI_MCA_ess_singleton_isolated=1 ASAN_OPTIONS=fast_unwind_on_malloc=0
+export OMPI_MCA_ess_singleton_isolated=1 ASAN_OPTIONS=fast_unwind_on_malloc=0:quarantine_size_mb=64
 export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 fuzz() { # target
     local corpus=$build/corpus/$1 status=ok
     mkdir -p "$corpus" "$build/from/$1" "$build/found"
     "$build/seeds" "$1" "$build/from/$1"
     if [ "$1" = config ]; then cp configs/*.yaml "$build/from/$1"; fi
-    "$build/fuzz_$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=512 -max_len=65536 -print_final_stats=1 \
+    "$build/fuzz_$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=768 -max_len=65536 -print_final_stats=1 \
         -artifact_prefix="$build/found/$1-" "$corpus" "$build/from/$1" >"$build/$1.log" 2>&1 || status=FAILED
     if [ "$status" = ok ]; then
         echo "$1: $(sed -n 's/.*executed_units: *//p' "$build/$1.log") inputs in $seconds s, nothing found"
