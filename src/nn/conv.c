@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAPS = 9 };
+enum { TAPS = 9, PART_BYTES = 1 << 20 };
 
 typedef struct conv {
     tt_image in, out;
@@ -76,15 +76,17 @@ static void init(const void *description, uint64_t seed, double gain, float *blo
  * own, which writes float. */
 typedef struct conv_state {
     conv layer;
-    tt_conv_shape shape; /* of a lane */
+    tt_conv_shape shape; /* of a part of a lane: rows that pass together */
+    int64_t parts;       /* of a lane */
     bool bf16, half_in, half_out, single;
     tt_dnnl_conv *conv;
     const float *block;
-    uint16_t *x_half; /* [lanes * rows, in], where bf16 and not half_in */
-    uint16_t *y_half; /* [rows, out] of one lane, where bf16 and not half_out */
+    uint16_t *x_half; /* [lanes, parts, rows, in], where bf16 and not half_in */
+    uint16_t *y_half; /* [rows, out] of one part, where bf16 and not half_out */
     float *scratch;   /* of the kernel for one channel */
     int64_t size;     /* floats in a gradient by the weights, as oneDNN lays it out */
     float *sum;       /* [levels, size + out.channels] gradients by weights and bias: subtrees of lanes */
+    float *part;      /* [size] gradient by the weights of a part, where there are several */
 } conv_state;
 
 static void close_conv(void *state)
@@ -96,9 +98,11 @@ static void close_conv(void *state)
     free(s->y_half);
     free(s->scratch);
     free(s->sum);
+    free(s->part);
     free(s);
 }
 
+/* Values of a part. */
 static int64_t in_size(const conv_state *s)
 {
     return s->shape.rows * tt_image_size(s->layer.in);
@@ -115,12 +119,24 @@ static tt_status allocate(conv_state *s, int64_t lanes)
     while (INT64_C(1) << (levels - 1) < lanes) levels++;
     s->size = tt_dnnl_conv_gradient_size(s->conv);
     if (s->bf16 && !s->half_in)
-        TT_TRY(tt_alloc(lanes * in_size(s), sizeof *s->x_half, "a convolution", &s->x_half));
+        TT_TRY(tt_alloc(lanes * s->parts * in_size(s), sizeof *s->x_half, "a convolution", &s->x_half));
     if (s->bf16 && !s->half_out)
         TT_TRY(tt_alloc(out_size(s), sizeof *s->y_half, "a convolution", &s->y_half));
     if (s->single)
         TT_TRY(tt_alloc(tt_conv_single_scratch(&s->shape), sizeof(float), "a convolution", &s->scratch));
+    if (s->parts > 1) TT_TRY(tt_alloc(s->size, sizeof(float), "a convolution", &s->part));
     return tt_alloc(levels * (s->size + s->layer.out.channels), sizeof(float), "a convolution", &s->sum);
+}
+
+/* Rows of a part: as many as keep both images in the second level of the cache, since three passes over them
+ * follow on the way back, but enough to outweigh the gradient that each part adds. */
+static int64_t choose_rows(const conv *layer, int64_t rows, bool bf16)
+{
+    int64_t row = (tt_image_size(layer->in) + tt_image_size(layer->out)) * (bf16 ? 2 : 4), part = rows;
+    int64_t gradient = coarse_channels(layer) * fine_channels(layer) * TAPS * (int64_t)sizeof(float);
+    for (int64_t n = 2; n <= rows; n++)
+        if (rows % n == 0 && part * row > PART_BYTES && rows / n * row >= gradient) part = rows / n;
+    return part;
 }
 
 static tt_status open_conv(const void *description, const tt_batch_shape *shape, void **state)
@@ -129,11 +145,14 @@ static tt_status open_conv(const void *description, const tt_batch_shape *shape,
     tt_image fine = layer->up ? layer->out : layer->in;
     tt_conv_end end = layer->activation == TT_RELU ? TT_CONV_BIAS_RELU : TT_CONV_BIAS;
     conv_state *s;
+    bool bf16 = tt_precision_possible(shape->precision) == TT_PRECISION_BF16;
+    int64_t rows = choose_rows(layer, shape->rows, bf16);
     TT_TRY(tt_alloc(1, sizeof *s, "a layer", state));
     s = *state;
     *s = (conv_state){.layer = *layer,
-                      .shape = {shape->rows, fine.height, fine.width, fine.channels, coarse_channels(layer)},
-                      .bf16 = tt_precision_possible(shape->precision) == TT_PRECISION_BF16,
+                      .shape = {rows, fine.height, fine.width, fine.channels, coarse_channels(layer)},
+                      .parts = shape->rows / rows,
+                      .bf16 = bf16,
                       .half_in = shape->half_in,
                       .half_out = shape->half_out,
                       .single = layer->up && fine.channels == 1 && !shape->half_out};
@@ -148,10 +167,10 @@ static tt_status weights(void *state, const float *block)
     return tt_dnnl_conv_weights(s->conv, block + s->layer.weight, s->layer.up ? NULL : block + s->layer.bias);
 }
 
-/* Values of lane `lane` of an array of `n` values a lane. */
-static void *at_lane(const void *values, bool half, int64_t n, int64_t lane)
+/* Values of part `part` of an array of `n` values a part. */
+static void *at_part(const void *values, bool half, int64_t n, int64_t part)
 {
-    size_t bytes = (size_t)(lane * n) * (half ? sizeof(uint16_t) : sizeof(float));
+    size_t bytes = (size_t)(part * n) * (half ? sizeof(uint16_t) : sizeof(float));
     return (void *)((uintptr_t)values + bytes);
 }
 
@@ -190,10 +209,10 @@ static const void *halved_x(const conv_state *s, const void *x)
 static tt_status forward(void *state, int64_t lanes, const void *x, void *y)
 {
     const conv_state *s = state;
-    if (s->x_half) tt_bfloat_pack(lanes * in_size(s), x, s->x_half);
-    for (int64_t lane = 0; lane < lanes; lane++) {
-        const void *from = at_lane(halved_x(s, x), s->bf16, in_size(s), lane);
-        void *to = at_lane(y, s->half_out, out_size(s), lane);
+    if (s->x_half) tt_bfloat_pack(lanes * s->parts * in_size(s), x, s->x_half);
+    for (int64_t part = 0; part < lanes * s->parts; part++) {
+        const void *from = at_part(halved_x(s, x), s->bf16, in_size(s), part);
+        void *to = at_part(y, s->half_out, out_size(s), part);
         if (s->single) {
             single(s, from, to);
             continue;
@@ -204,12 +223,11 @@ static tt_status forward(void *state, int64_t lanes, const void *x, void *y)
     return TT_OK;
 }
 
-/* The gradient before the activation, as the products take it, and its sum over the pixels. */
+/* The gradient before the activation, as the products take it; its sum over the pixels is added. */
 static const void *back_through_end(const conv_state *s, const void *y, void *dy, float *dbias)
 {
     int64_t n = s->layer.out.channels;
     const void *cut = s->layer.activation == TT_RELU ? y : NULL;
-    memset(dbias, 0, (size_t)n * sizeof *dbias);
     if (s->half_out) {
         tt_bias_back_bf16(pixels(s), n, cut, dy, dbias);
         return dy;
@@ -220,11 +238,11 @@ static const void *back_through_end(const conv_state *s, const void *y, void *dy
     return s->y_half;
 }
 
-static tt_status gradient_by_x(const conv_state *s, const void *dy, int64_t lane, void *dx)
+static tt_status gradient_by_x(const conv_state *s, const void *dy, int64_t part, void *dx)
 {
-    void *to = at_lane(s->x_half ? s->x_half : dx, s->bf16, in_size(s), lane);
+    void *to = at_part(s->x_half ? s->x_half : dx, s->bf16, in_size(s), part);
     TT_TRY(s->layer.up ? tt_dnnl_conv_down(s->conv, dy, to) : tt_dnnl_conv_up(s->conv, dy, to));
-    if (s->x_half) tt_bfloat_unpack(in_size(s), to, at_lane(dx, false, in_size(s), lane));
+    if (s->x_half) tt_bfloat_unpack(in_size(s), to, at_part(dx, false, in_size(s), part));
     return TT_OK;
 }
 
@@ -233,32 +251,38 @@ TT_KERNEL static void conv_add(int64_t n, const float *restrict from, float *res
     for (int64_t i = 0; i < n; i++) to[i] += from[i];
 }
 
-/* Gradients of one lane into `sum`; dx takes the place of x where that had to be halved. */
-static tt_status lane_backward(const conv_state *s, int64_t lane, const void *x, const void *y, void *dy,
+/* Gradients of one part, of which the first of a lane overwrites `sum`; dx takes the place of x where that
+ * had to be halved. */
+static tt_status part_backward(const conv_state *s, int64_t part, const void *x, const void *y, void *dy,
                                float *sum, void *dx)
 {
-    const void *from = at_lane(halved_x(s, x), s->bf16, in_size(s), lane);
-    const void *d = back_through_end(s, at_lane(y, s->half_out, out_size(s), lane),
-                                     at_lane(dy, s->half_out, out_size(s), lane), sum + s->size);
-    TT_TRY(s->layer.up ? tt_dnnl_conv_gradient(s->conv, d, from, sum)
-                       : tt_dnnl_conv_gradient(s->conv, from, d, sum));
-    return dx ? gradient_by_x(s, d, lane, dx) : TT_OK;
+    float *own = part % s->parts > 0 ? s->part : sum;
+    const void *from = at_part(halved_x(s, x), s->bf16, in_size(s), part);
+    const void *d = back_through_end(s, at_part(y, s->half_out, out_size(s), part),
+                                     at_part(dy, s->half_out, out_size(s), part), sum + s->size);
+    TT_TRY(s->layer.up ? tt_dnnl_conv_gradient(s->conv, d, from, own)
+                       : tt_dnnl_conv_gradient(s->conv, from, d, own));
+    if (own != sum) conv_add(s->size, own, sum);
+    return dx ? gradient_by_x(s, d, part, dx) : TT_OK;
 }
 
-/* Lanes are added in pairs, and pairs of pairs. */
+/* Parts of a lane are added one after the other, lanes in pairs, and pairs of pairs. */
 static tt_status backward(void *state, int64_t lanes, const void *x, const void *y, void *dy, float *gradient,
                           void *dx)
 {
     const conv_state *s = state;
-    int64_t n = 0, size = s->size + s->layer.out.channels;
+    int64_t n = 0, channels = s->layer.out.channels, size = s->size + channels;
     for (int64_t lane = 0; lane < lanes; lane++) {
-        TT_TRY(lane_backward(s, lane, x, y, dy, s->sum + n++ * size, dx));
+        float *sum = s->sum + n++ * size;
+        memset(sum + s->size, 0, (size_t)channels * sizeof *sum);
+        for (int64_t i = 0; i < s->parts; i++)
+            TT_TRY(part_backward(s, lane * s->parts + i, x, y, dy, sum, dx));
         for (int64_t whole = lane + 1; whole % 2 == 0; whole /= 2) {
             n--;
             conv_add(size, s->sum + n * size, s->sum + (n - 1) * size);
         }
     }
-    memcpy(gradient + s->layer.bias, s->sum + s->size, (size_t)s->layer.out.channels * sizeof *gradient);
+    memcpy(gradient + s->layer.bias, s->sum + s->size, (size_t)channels * sizeof *gradient);
     return tt_dnnl_conv_plain(s->conv, s->sum, gradient + s->layer.weight);
 }
 

@@ -341,8 +341,10 @@ tt_status tt_dnnl_conv_down(tt_dnnl_conv *c, const void *fine, void *coarse)
 
 tt_status tt_dnnl_conv_up(tt_dnnl_conv *c, const void *coarse, void *fine)
 {
-    const dnnl_exec_arg_t args[] = {
-        {DNNL_ARG_DIFF_DST, c->coarse}, {DNNL_ARG_WEIGHTS, c->up.weights}, {DNNL_ARG_DIFF_SRC, c->fine}};
+    const dnnl_exec_arg_t args[] = {{DNNL_ARG_DIFF_DST, c->coarse},
+                                    {DNNL_ARG_WEIGHTS, c->up.weights},
+                                    {DNNL_ARG_DIFF_SRC, c->fine},
+                                    {DNNL_ARG_SCRATCHPAD, c->up.scratch}};
     dnnl_status_t s = point(c->coarse, coarse);
     if (s == dnnl_success) s = point(c->fine, fine);
     if (s == dnnl_success) s = run(c, c->up.primitive, 4, args);
