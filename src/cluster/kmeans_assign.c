@@ -195,40 +195,40 @@ static void assign_pairs(kmeans *m, int64_t n)
     label_measured(m, span->pair, n);
 }
 
-/* Label what bytes can tell of a tile of local rows; put the others where they are measured in float32.
- * Without branches: what becomes of a row is as good as random. */
-static void sort_tile(kmeans *m, int64_t first, int64_t n, const filter_nearest *found, int64_t *open,
-                      int64_t *pairs)
+/* Takes the lowest member out of a set that is not empty. */
+static int64_t take_lowest(uint64_t *set)
+{
+    int64_t lowest = __builtin_ctzll(*set);
+    *set &= *set - 1;
+    return lowest;
+}
+
+/* Label what bytes can tell of local rows; put the others where they are measured in float32. */
+static void sort_found(kmeans *m, int64_t first, const filter_nearest *found, int64_t *open, int64_t *pairs)
 {
     kmeans_span *span = m->span;
-    int64_t changed[TILE], o = *open, p = *pairs, c = 0;
-    for (int64_t r = 0; r < n; r++) {
-        int64_t i = first + r;
-        float limit = found->best[r] + found->margin[r];
-        int valid = m->points->x->valid[i], many = !(found->rest[r] > limit),
-            tie = !(found->second[r] > limit);
-        span->row[o] = span->pair[p] = i;
-        span->two[0][p] = found->index[0][r];
-        span->two[1][p] = found->index[1][r];
-        changed[c] = r;
-        o += valid & many;
-        p += valid & tie & !many;
-        c += valid & !tie & (m->label[i] != found->index[0][r]);
+    for (uint64_t set = found->moved; set;) {
+        int64_t r = take_lowest(&set);
+        kmeans_change_label(m, first + r, found->index[0][r]);
     }
-    for (int64_t r = 0; r < c; r++) kmeans_change_label(m, first + changed[r], found->index[0][changed[r]]);
-    *open = o;
-    *pairs = p;
+    for (uint64_t set = found->pair; set; ++*pairs) {
+        int64_t r = take_lowest(&set);
+        span->pair[*pairs] = first + r;
+        for (int c = 0; c < 2; c++) span->two[c][*pairs] = found->index[c][r];
+    }
+    for (uint64_t set = found->open; set; ++*open) span->row[*open] = first + take_lowest(&set);
 }
 
 /* n local rows by bytes. Returns how many needed all centres in float32. */
 static int64_t assign_filtered(kmeans *m, int64_t first, int64_t n)
 {
     int64_t open = 0, pairs = 0;
-    for (int64_t t = 0; t < n; t += TILE) {
+    for (int64_t t = first; t < first + n; t += FILTER_ROWS) {
         filter_nearest found;
-        kmeans_filter_tile(&m->filter, first + t, m->panels, &found);
-        m->work += (double)count_near_ties(TILE, (float)m->way, found.norm, found.best, found.second);
-        sort_tile(m, first + t, n - t < TILE ? n - t : TILE, &found, &open, &pairs);
+        int64_t part = first + n - t < FILTER_ROWS ? first + n - t : FILTER_ROWS;
+        kmeans_filter_nearest(&m->filter, t, part, m->label + t, m->points->x->valid + t, &found);
+        m->work += (double)count_near_ties(part, (float)m->way, found.norm, found.best, found.second);
+        sort_found(m, t, &found, &open, &pairs);
     }
     assign_pairs(m, pairs);
     assign_all(m, open);

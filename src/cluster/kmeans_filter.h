@@ -11,6 +11,7 @@
  * own, up to a residual each. */
 typedef struct kmeans_filter {
     int64_t cols, quads; /* columns in fours, as products take them */
+    int64_t n;           /* centres */
     double *mean;        /* [cols] in the frame of the points */
     int32_t *rows;       /* [tiles, quads, TILE] four columns each, 128 added to every byte */
     float *scale;        /* [tiles, TILE] */
@@ -24,12 +25,16 @@ typedef struct kmeans_filter {
     float reach, error; /* at least the longest centre, and the longest residual of one */
 } kmeans_filter;
 
-/* What was found for a row: the smallest value, the next and the one after, which centres have the first two,
- * and by how much values must differ to tell them apart. A value and `norm` make a squared distance, nearly.
- */
+enum { FILTER_ROWS = 4 * TILE }; /* rows that are looked at together */
+
+/* What was found for each row: the smallest value and the next, and which centres have them. A value and
+ * `norm` make a squared distance, nearly. Sets of rows, bit r row r, of valid rows only: those whose nearest
+ * centre is surely the first and not their label; those where it is the first or the second; those where it
+ * may be any other. */
 typedef struct filter_nearest {
-    float best[TILE], second[TILE], rest[TILE], margin[TILE], norm[TILE];
-    int32_t index[2][TILE];
+    float best[FILTER_ROWS], second[FILTER_ROWS], norm[FILTER_ROWS];
+    int32_t index[2][FILTER_ROWS];
+    uint64_t moved, pair, open;
 } filter_nearest;
 
 /* Round the rows of this rank; *out stays empty (rows is NULL) where this CPU has no products of bytes. Not
@@ -40,7 +45,10 @@ void kmeans_filter_clear(kmeans_filter *f);
 /* Round centres [n, cols], in the frame of the points. */
 void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n, int64_t panels);
 
-/* The tile of local rows from `first` on, a multiple of TILE. */
-void kmeans_filter_tile(const kmeans_filter *f, int64_t first, int64_t panels, filter_nearest *out);
+/* Local rows from `first` on, a multiple of FILTER_ROWS: as many, or those that there are.
+ * @param label, valid  [n] of those rows
+ * @param n             at most FILTER_ROWS */
+void kmeans_filter_nearest(const kmeans_filter *f, int64_t first, int64_t n, const int32_t *label,
+                           const unsigned char *valid, filter_nearest *out);
 
 #endif
