@@ -121,6 +121,13 @@ static tt_status read_valid(tt_store *store, tt_matrix *x)
     return TT_OK;
 }
 
+static tt_status refuse_element(const tt_matrix *x, int64_t i, int64_t j)
+{
+    return tt_fail(TT_ERR_INPUT,
+                   "%s row %lld column %lld is not finite; a 0 in /valid of the file leaves a row out",
+                   x->name, (long long)(x->first + i), (long long)j);
+}
+
 /* Rows [begin, begin + n): the first element of a valid row that float32 cannot hold is an error; other rows
  * become zeros. */
 static tt_status check_rows_f32(const tt_matrix *x, int64_t begin, int64_t n, float *rows)
@@ -132,9 +139,7 @@ static tt_status check_rows_f32(const tt_matrix *x, int64_t begin, int64_t n, fl
             continue;
         }
         for (int64_t j = 0; j < x->cols; j++)
-            if (!isfinite(row[j]))
-                return tt_fail(TT_ERR_INPUT, "%s row %lld column %lld is not finite", x->name,
-                               (long long)(x->first + i), (long long)j);
+            if (!isfinite(row[j])) return refuse_element(x, i, j);
     }
     return TT_OK;
 }
@@ -142,9 +147,7 @@ static tt_status check_rows_f32(const tt_matrix *x, int64_t begin, int64_t n, fl
 static tt_status check_row_f64(const tt_matrix *x, int64_t i, const double *row)
 {
     for (int64_t j = 0; j < x->cols; j++) {
-        if (!isfinite(row[j]))
-            return tt_fail(TT_ERR_INPUT, "%s row %lld column %lld is not finite", x->name,
-                           (long long)(x->first + i), (long long)j);
+        if (!isfinite(row[j])) return refuse_element(x, i, j);
         if (fabs(row[j]) > (double)FLT_MAX)
             return tt_fail(TT_ERR_INPUT, "%s row %lld column %lld is %g, beyond the range of float32",
                            x->name, (long long)(x->first + i), (long long)j, row[j]);
