@@ -27,10 +27,16 @@ static int64_t one_hot(const tt_vae_shape *shape)
     return shape->classes > 0 ? shape->classes + 1 : 0;
 }
 
-/* An encoder that reads images has no place for it. */
-static int64_t encoder_one_hot(const tt_vae_shape *shape)
+/* An encoder that reads images has no place for it beside them. */
+static int64_t input_one_hot(const tt_vae_shape *shape)
 {
     return shape->kind == TT_VAE_CONV ? 0 : one_hot(shape);
+}
+
+/* The encoder's net that reads the class. */
+static const tt_net *told_net(const tt_branch *b)
+{
+    return b->told.n > 0 ? &b->told : &b->encoder;
 }
 
 static const tt_tensor *last_tensor(const tt_vae *vae)
@@ -38,16 +44,24 @@ static const tt_tensor *last_tensor(const tt_vae *vae)
     return &vae->params.tensor[vae->params.n - 1];
 }
 
+static tt_status add_conv_encoder(tt_vae *vae, tt_branch *b, const char *name)
+{
+    const tt_vae_shape *shape = &vae->shape;
+    char told[TT_TENSOR_NAME / 2];
+    TT_TRY(tt_vae_conv_encoder(shape, name, &vae->params, &b->encoder));
+    b->logvar_bias = last_tensor(vae)->offset + shape->latent;
+    if (shape->classes == 0) return TT_OK;
+    snprintf(told, sizeof told, "%s.class", name);
+    b->encoder_weight = vae->params.size;
+    return add_layer(vae, &b->told, told, one_hot(shape), 2 * shape->latent, TT_LINEAR, latent_gain);
+}
+
 static tt_status add_encoder(tt_vae *vae, tt_branch *b, const char *name)
 {
     const tt_vae_shape *shape = &vae->shape;
-    int64_t width = b->cols + encoder_one_hot(shape);
+    int64_t width = b->cols + input_one_hot(shape);
     b->encoder_weight = vae->params.size; /* of the first layer, which comes next */
-    if (shape->kind == TT_VAE_CONV) {
-        TT_TRY(tt_vae_conv_encoder(shape, name, &vae->params, &b->encoder));
-        b->logvar_bias = last_tensor(vae)->offset + shape->latent;
-        return TT_OK;
-    }
+    if (shape->kind == TT_VAE_CONV) return add_conv_encoder(vae, b, name);
     for (int i = 0; i < shape->n_hidden; i++) {
         TT_TRY(add_layer(vae, &b->encoder, name, width, shape->hidden[i], TT_TANH, hidden_gain));
         width = shape->hidden[i];
@@ -116,6 +130,7 @@ void tt_vae_free(tt_vae *vae)
 {
     for (int i = 0; i < vae->n_branches; i++) {
         tt_net_free(&vae->branch[i].encoder);
+        tt_net_free(&vae->branch[i].told);
         tt_net_free(&vae->branch[i].decoder);
     }
     tt_params_free(&vae->params);
@@ -133,10 +148,11 @@ void tt_vae_init(const tt_vae *vae, uint64_t seed, float *block)
     for (int i = 0; i < vae->n_branches; i++) {
         const tt_branch *b = &vae->branch[i];
         tt_net_init(&b->encoder, seed, block);
+        tt_net_init(&b->told, seed, block);
         tt_net_init(&b->decoder, seed, block);
         if (vae->shape.classes == 0) continue;
-        if (encoder_one_hot(&vae->shape) > 0)
-            forget_unknown(b->encoder.layer[0].in, b->encoder.layer[0].out, block + b->encoder_weight);
+        const tt_layer *told = told_net(b)->layer;
+        forget_unknown(told->in, told->out, block + b->encoder_weight);
         forget_unknown(b->decoder.layer[0].in, b->decoder.layer[0].out, block + b->decoder_weight);
     }
 }
@@ -159,8 +175,10 @@ static tt_status fill_branch(const tt_vae *vae, int i, bool train, tt_vae_work *
     const tt_branch *b = &vae->branch[i];
     tt_batch_shape shape = {
         .lanes = w->lanes, .rows = w->lane_rows, .precision = train ? vae->precision : TT_PRECISION_F32};
-    int64_t extra = encoder_one_hot(&vae->shape);
+    int64_t extra = input_one_hot(&vae->shape);
     TT_TRY(tt_run_new(&b->encoder, &shape, train, &w->encoder[i]));
+    if (b->told.n > 0) TT_TRY(tt_run_new(&b->told, &shape, train, &w->told));
+    if (b->told.n > 0) TT_TRY(floats(w->rows, b->told.layer[0].in, &w->class));
     TT_TRY(tt_run_new(&b->decoder, &shape, train, &w->decoder[i]));
     if (vae->n_branches > 1 || extra > 0) TT_TRY(floats(w->rows, b->cols + extra, &w->in[i]));
     return train ? floats(w->rows, b->cols, &w->dy[i]) : TT_OK;
@@ -182,7 +200,7 @@ static tt_status fill_work(const tt_vae *vae, bool train, tt_vae_work *w)
     for (int i = 0; i < vae->n_branches; i++) TT_TRY(fill_branch(vae, i, train, w));
     TT_TRY(floats(w->rows, n, &w->z));
     if (extra > 0) TT_TRY(floats(w->rows, n + extra, &w->conditioned));
-    if (vae->n_branches > 1 || vae->shape.kind == TT_VAE_AUTOENCODER)
+    if (vae->n_branches > 1 || w->told || vae->shape.kind == TT_VAE_AUTOENCODER)
         TT_TRY(floats(w->rows, 2 * n, &w->joined));
     if (vae->n_branches > 1) TT_TRY(tt_alloc(w->rows, 1, "activations", &w->known));
     if (!train && (vae->n_branches > 1 || vae->shape.likelihood == TT_BERNOULLI))
@@ -205,8 +223,9 @@ void tt_vae_work_free(tt_vae_work *work)
         free(work->in[i]);
         free(work->dy[i]);
     }
-    float *owned[] = {work->z,  work->noise,   work->joined,   work->conditioned, work->made,
-                      work->dz, work->dlatent, work->dencoder, work->scratch,     work->lane_sums};
+    tt_run_free(work->told);
+    float *owned[] = {work->z,       work->noise,    work->joined,  work->conditioned, work->made, work->dz,
+                      work->dlatent, work->dencoder, work->scratch, work->lane_sums,   work->class};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     free(work->known);
     *work = (tt_vae_work){0};
@@ -217,6 +236,7 @@ tt_status tt_vae_weights(tt_vae_work *work, const float *block)
     work->block = block;
     for (int i = 0; i < work->vae->n_branches; i++) {
         TT_TRY(tt_run_weights(work->encoder[i], block));
+        if (work->told) TT_TRY(tt_run_weights(work->told, block));
         TT_TRY(tt_run_weights(work->decoder[i], block));
     }
     return TT_OK;

@@ -12,7 +12,8 @@
  * logvar); the decoder mirrors them. Hidden layers are ReLU, all others tanh.
  *
  * With classes the one-hot class of a row, with a place of its own for the unknown one, follows the inputs of
- * every decoder, and of every encoder that does not read an image. */
+ * every decoder and encoder. An encoder of images takes it at its end: a layer of its own adds to (mu,
+ * logvar) what the class says, as if the one-hot followed the inputs of the last layer. */
 #ifndef TUTTI_VAE_MODEL_H
 #define TUTTI_VAE_MODEL_H
 
@@ -50,7 +51,8 @@ enum { TT_BRANCHES = 2 };
 typedef struct tt_branch {
     int64_t from, cols; /**< of the input */
     tt_net encoder, decoder;
-    int64_t encoder_weight, decoder_weight; /**< offsets in a parameter block of the first layers' */
+    tt_net told; /**< conv with classes: from the one-hot class to what it adds to (mu, logvar) */
+    int64_t encoder_weight, decoder_weight; /**< offsets in a parameter block of the layers' that are told */
     int64_t logvar;      /**< offset in a parameter block of the learned log-variance, -1 without */
     int64_t logvar_bias; /**< of the biases that give the latents' logvar, -1 in an autoencoder */
 } tt_branch;
@@ -79,8 +81,9 @@ typedef struct tt_vae_work {
 
     /* Private. */
     const float *block; /**< the weights */
-    tt_run *encoder[TT_BRANCHES], *decoder[TT_BRANCHES];
+    tt_run *encoder[TT_BRANCHES], *decoder[TT_BRANCHES], *told;
     float *in[TT_BRANCHES];      /**< [rows, cols and one-hot] where a branch does not read x itself */
+    float *class;                /**< [rows, one-hot] that `told` reads */
     const float *y[TT_BRANCHES]; /**< [rows, cols] what the decoders gave */
     unsigned char *known;        /**< [rows] of the second branch */
     float *joined;               /**< [rows, 2 latent] where no encoder gives it */

@@ -36,15 +36,21 @@ static void deal_columns(tt_vae_work *work, int64_t rows, const float *x)
             to = put_class(work, r, to + n);
         }
     }
+    for (int64_t r = 0; work->class && r < rows; r++)
+        put_class(work, r, work->class + r * (vae->shape.classes + 1));
     for (int64_t r = 0; work->known && r < rows; r++)
         work->known[r] = any(vae->branch[1].cols, x + r * vae->input + vae->branch[1].from);
 }
 
-/* (mu, logvar) of an autoencoder, or the sum of what the branches say; one that knows nothing of a row says
- * nothing. */
+/* (mu, logvar) of an autoencoder, or the sum of what the branches say, or an image and its class; a branch
+ * that knows nothing of a row says nothing. */
 static void join(tt_vae_work *work, int64_t rows, const float *const *out)
 {
     int64_t n = work->vae->latent, width = 2 * n;
+    if (work->told) {
+        for (int64_t i = 0; i < rows * width; i++) work->joined[i] = out[0][i] + out[1][i];
+        return;
+    }
     if (work->vae->n_branches == 1) {
         for (int64_t r = 0; r < rows; r++) {
             memcpy(work->joined + r * width, out[0] + r * n, (size_t)n * sizeof(float));
@@ -64,6 +70,7 @@ static tt_status encode(tt_vae_work *work, int64_t lanes, const float *x)
     deal_columns(work, rows, x);
     for (int b = 0; b < work->vae->n_branches; b++)
         TT_TRY(tt_run_forward(work->encoder[b], lanes, work->in[b] ? work->in[b] : x, &out[b]));
+    if (work->told) TT_TRY(tt_run_forward(work->told, lanes, work->class, &out[1]));
     if (work->joined) join(work, rows, out);
     work->latent = work->joined ? work->joined : out[0];
     return TT_OK;
@@ -230,7 +237,7 @@ static tt_status decoders_back(tt_vae_work *work, int64_t lanes, float *gradient
 static float *encoder_share(tt_vae_work *work, int b, int64_t rows)
 {
     int64_t n = work->vae->latent, width = 2 * n;
-    if (!work->joined) return work->dlatent;
+    if (!work->joined || work->told) return work->dlatent;
     for (int64_t r = 0; r < rows; r++) {
         const float *from = work->dlatent + r * width;
         if (work->vae->n_branches == 1)
@@ -241,6 +248,19 @@ static float *encoder_share(tt_vae_work *work, int b, int64_t rows)
             memset(work->dencoder + r * width, 0, (size_t)width * sizeof *from);
     }
     return work->dencoder;
+}
+
+/* A net may overwrite the gradient that it gets: what is told of classes gets a copy. */
+static tt_status encoders_back(tt_vae_work *work, int64_t lanes, float *gradient)
+{
+    int64_t rows = lanes * work->lane_rows;
+    if (work->told) {
+        memcpy(work->dencoder, work->dlatent, (size_t)(rows * 2 * work->vae->latent) * sizeof(float));
+        TT_TRY(tt_run_backward(work->told, lanes, work->dencoder, gradient, NULL));
+    }
+    for (int b = 0; b < work->vae->n_branches; b++)
+        TT_TRY(tt_run_backward(work->encoder[b], lanes, encoder_share(work, b, rows), gradient, NULL));
+    return TT_OK;
 }
 
 /* Floats per lane of the gradients that no net forms: of the branches' variances, then of the prior. */
@@ -308,7 +328,5 @@ tt_status tt_vae_step(const tt_vae *vae, const tt_objective *o, int64_t lanes, i
                        work->dlatent);
     regularise_lanes(work, o, lanes, used, loss);
     add_lanes(work, lanes, gradient);
-    for (int b = 0; b < vae->n_branches; b++)
-        TT_TRY(tt_run_backward(work->encoder[b], lanes, encoder_share(work, b, rows), gradient, NULL));
-    return TT_OK;
+    return encoders_back(work, lanes, gradient);
 }

@@ -54,8 +54,18 @@ static tt_model_params small_conv(void)
 /* What is trained, and where to. */
 typedef struct job {
     const char *model, *latents;
-    bool normalise;
+    bool more; /* norms, and the genre is told */
 } job;
+
+/* Every third row of a communicator is of no genre. */
+static tt_classes classes_of(const tt_comm *comm, int64_t rows)
+{
+    static char *names[] = {"blues", "folk"};
+    static int32_t label[90];
+    tt_range mine = tt_partition(rows, TT_BLOCK_ROWS, comm->size, comm->rank);
+    for (int64_t r = mine.begin; r < mine.end; r++) label[r - mine.begin] = (int32_t)(r % 3) - 1;
+    return (tt_classes){.name = names, .n = 2, .label = label, .rows = rows};
+}
 
 static void train_images(const tt_comm *comm, const char *input, void *context)
 {
@@ -63,9 +73,11 @@ static void train_images(const tt_comm *comm, const char *input, void *context)
     tt_model_params model = small_conv();
     tt_train_params settings = few_epochs();
     settings.batch_size = 40;
-    model.normalise = j->normalise;
-    assert_ok(tt_train(comm, &model, &settings, &origin, input, NULL, j->model));
-    assert_ok(tt_encode(comm, &origin, j->model, input, NULL, j->latents));
+    model.normalise = j->more;
+    if (j->more) model.condition = "genre";
+    tt_classes classes = classes_of(comm, j->more ? 90 : 0), *told = j->more ? &classes : NULL;
+    assert_ok(tt_train(comm, &model, &settings, &origin, input, told, j->model));
+    assert_ok(tt_encode(comm, &origin, j->model, input, told, j->latents));
 }
 
 static const char *const conv_names[] = {"/param/encoder.0.weight",
@@ -102,7 +114,8 @@ static void test_ranks(void **state)
     check_ranks("one.h5", 1, 7, 9, TT_F32);
 }
 
-/* Norms learn too, and a model with them is read again: the same bits on any ranks. */
+/* Norms learn too, and what the genre says of the latents; a model with them is read again: the same bits on
+ * any ranks. */
 static void test_normalised(void **state)
 {
     (void)state;
@@ -110,7 +123,8 @@ static void test_normalised(void **state)
     job all = {scratch("norm.all"), scratch("norm.all.latents"), true};
     job one = {scratch("norm.one"), scratch("norm.one.latents"), true};
     static const char *const names[] = {"/param/encoder.1.weight", "/param/encoder.3.bias",
-                                        "/param/decoder.2.weight", "/param/decoder.3.weight"};
+                                        "/param/encoder.class.0.weight", "/param/decoder.2.weight",
+                                        "/param/decoder.3.weight"};
     train_images(&world, input, &all);
     alone(train_images, input, &one);
     assert_same(all.model, one.model, names, sizeof names / sizeof *names);

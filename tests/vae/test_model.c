@@ -74,15 +74,19 @@ static void build_model(golden *g, const tt_column *x, int64_t latent)
         return;
     }
     int64_t *channels = read_all(g, "channels", TT_I64, &column);
+    int64_t *more = read_all(g, "shape", TT_I64, &(tt_column){0});
     tt_vae_shape shape = {.kind = TT_VAE_CONV,
                           .input = x->dims[1] * x->dims[2],
                           .latent = latent,
                           .height = x->dims[1],
                           .width = x->dims[2],
-                          .n_channels = (int)column.dims[0]};
+                          .n_channels = (int)column.dims[0],
+                          .normalise = more[0] != 0,
+                          .classes = more[1]};
     memcpy(shape.channels, channels, (size_t)column.dims[0] * sizeof *channels);
     assert_ok(tt_vae_new(&shape, &g->vae));
     free(channels);
+    free(more);
 }
 
 /* What is minimised, and the classes of rows: those of padding are none. */
@@ -94,7 +98,6 @@ static void read_objective(golden *g)
     g->objective = (tt_objective){.beta = values[0]};
     if (!conv) g->objective = (tt_objective){values[0], values[1], values[2] > 0};
     free(values);
-    if (conv) return;
     int64_t *condition = read_all(g, "condition", TT_I64, &column);
     for (int64_t r = 0; r < g->rows; r++) g->condition[r] = (int32_t)condition[r];
     g->work.condition = g->condition;
@@ -233,6 +236,8 @@ static void test_gradients(void **state)
     for (size_t i = 0; i < sizeof group_name / sizeof *group_name; i++) check_gradients(group_name[i]);
     check_gradients("conv_odd");
     check_gradients("conv_even");
+    check_gradients("conv_norm");
+    check_gradients("conv_told");
 }
 
 static void test_steps(void **state)
@@ -241,6 +246,8 @@ static void test_steps(void **state)
     for (size_t i = 0; i < sizeof group_name / sizeof *group_name; i++) check_steps(group_name[i], 1e-2);
     check_steps("conv_odd", 3e-3);
     check_steps("conv_even", 3e-3);
+    check_steps("conv_norm", 3e-3);
+    check_steps("conv_told", 3e-3);
 }
 
 static void test_differences(void **state)
@@ -249,6 +256,7 @@ static void test_differences(void **state)
     for (size_t i = 0; i < sizeof group_name / sizeof *group_name; i++) check_differences(group_name[i]);
     check_differences("conv_odd");
     check_differences("conv_even");
+    check_differences("conv_told");
 }
 
 /* What a row is encoded to must not depend on the rows after it, which are padding. */
