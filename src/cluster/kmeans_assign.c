@@ -214,9 +214,13 @@ static void sort_found(kmeans *m, int64_t first, const filter_nearest *found, in
     for (uint64_t set = found->pair; set; ++*pairs) {
         int64_t r = take_lowest(&set);
         span->pair[*pairs] = first + r;
+        kmeans_fetch_row(m, first + r);
         for (int c = 0; c < 2; c++) span->two[c][*pairs] = found->index[c][r];
     }
-    for (uint64_t set = found->open; set; ++*open) span->row[*open] = first + take_lowest(&set);
+    for (uint64_t set = found->open; set; ++*open) {
+        span->row[*open] = first + take_lowest(&set);
+        kmeans_fetch_row(m, span->row[*open]);
+    }
 }
 
 /* n local rows by bytes. Returns how many needed all centres in float32. */
