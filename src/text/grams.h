@@ -11,10 +11,10 @@
 typedef struct gram {
     uint64_t hash;
     int64_t tf;
-    int32_t document; /**< the last that held it, plus 1 */
+    uint32_t text; /**< the last that held it, plus 1 */
     int32_t df;
-    int32_t at; /**< where its numbers stand: base + at * stride; plus 1, 0 is free */
-    int32_t id; /**< in the order in which they were met */
+    int32_t at;     /**< where its numbers stand: base + at * stride; plus 1, 0 is free */
+    int32_t number; /**< the caller's */
 } gram;
 
 /** Zero-initialise all but k, base and stride; free slots with free(). */
@@ -23,10 +23,10 @@ typedef struct grams {
     const uint32_t *base; /**< what `at` counts from */
     int64_t stride;
     gram *slots;
-    int64_t n, n_slots; /**< n_slots is a power of two */
+    int64_t n_slots, room; /**< n_slots is a power of two */
 } grams;
 
-/** Make room for `expected` keys. */
+/** Empty the table and make room for `expected` keys. */
 tt_status grams_reserve(grams *g, int64_t expected);
 
 /** Every bit of the result depends on every bit of x; no two x give the same (Steele, Lea, Flood 2014). */
@@ -54,7 +54,7 @@ static inline gram *gram_find(grams *g, uint64_t hash, int64_t at)
     for (int64_t i = (int64_t)(hash & (uint64_t)mask);; i = (i + 1) & mask) {
         gram *slot = &g->slots[i];
         if (slot->at == 0) {
-            *slot = (gram){.hash = hash, .at = (int32_t)at + 1, .id = (int32_t)g->n++};
+            *slot = (gram){.hash = hash, .at = (int32_t)at + 1};
             return slot;
         }
         if (slot->hash == hash &&

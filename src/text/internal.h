@@ -17,25 +17,42 @@ typedef struct documents {
     words words; /**< the different words of this rank, with their counts */
 } documents;
 
-/** Terms of k words: those this rank has met, and those that it counts for all ranks. */
+/** Terms of k words that are in enough documents. All ranks number them alike, from 0. */
 typedef struct level {
     int k;
-    int32_t *seen;     /**< [n] term that starts at a position, by its number among those met; NO_TERM */
-    int32_t *owner;    /**< [met] rank that counts a term */
-    int32_t *at;       /**< [met] its number there */
-    int64_t met, room; /**< terms met that are in enough documents */
+    int64_t total; /**< over all ranks */
+    int32_t *seen; /**< [n] number of the term that starts at a position; NO_TERM */
     uint32_t
         *tuple;  /**< [own, k] words of the terms counted here, by their place in the order of all words */
     int64_t *tf; /**< [own] occurrences */
     int32_t *df; /**< [own] documents */
+    int32_t *number; /**< [own] */
     int64_t own, own_room;
 } level;
 
+/** Which terms of a level are columns: a bit for each, so that every rank can know of all. */
+typedef struct column_bits {
+    uint64_t bits;
+    int64_t before; /**< columns of the terms before these 64, as places in column_set.of */
+} column_bits;
+
+typedef struct column_set {
+    column_bits *term; /**< [total / 64 + 1] */
+    int32_t *of;       /**< columns of the chosen terms, in the order of their numbers */
+} column_set;
+
+/** Column of a term, or NO_TERM. */
+static inline int32_t columns_find(const column_set *c, int32_t number)
+{
+    const column_bits *t = &c->term[number / 64];
+    uint64_t bit = (uint64_t)1 << number % 64;
+    return t->bits & bit ? c->of[t->before + __builtin_popcountll(t->bits & (bit - 1))] : NO_TERM;
+}
+
 /** The words of all ranks in order: the place of a word is its number from here on. */
 typedef struct lexicon {
-    items sorted;    /**< those of this rank */
-    int64_t *first;  /**< [size + 1] place of the first word of each rank */
-    uint32_t *place; /**< [words met here] */
+    items sorted;   /**< those of this rank */
+    int64_t *first; /**< [size + 1] place of the first word of each rank */
 } lexicon;
 
 /** Read and tokenise this rank's tracks. Collective. */
@@ -55,28 +72,27 @@ tt_status lexicon_texts(const tt_comm *comm, const lexicon *x, const uint32_t *p
                         int32_t **length);
 
 /** Terms of k words from those of k - 1, whose parts are all in at least min_df documents. Collective.
- *  @param keep  whether the terms themselves are wanted, or only those longer than they */
-tt_status level_make(const tt_comm *comm, const tt_tfidf *t, const documents *d, const uint32_t *place,
+ *  @param single  the first level
+ *  @param keep    whether the terms themselves are wanted, or only those longer than they */
+tt_status level_make(const tt_comm *comm, const tt_tfidf *t, const documents *d, const level *single,
                      const level *shorter, double min_df, bool keep, level *out);
 void level_free(level *l);
 
-/** Add a term met here. */
-tt_status level_meet(level *l, int32_t owner, int32_t at);
-
-/** Add a term counted here; *at is its number. */
-tt_status level_own(level *l, const uint32_t *tuple, int64_t tf, int64_t df, int32_t *at);
+/** Add a term counted here. */
+tt_status level_own(level *l, const uint32_t *tuple, int64_t tf, int64_t df, int32_t number);
 
 /** A bound as a number of documents of `all`. */
 double in_documents(tt_bound bound, int64_t all);
 
 /** Choose the columns among the terms of levels [n]: sets t->terms, first_term, n_terms, term, df, idf and
- * for each level *column[i] [met], the column of a term or NO_TERM. Collective. */
+ * out [n]. Collective. */
 tt_status vocabulary_make(const tt_lyrics_params *params, tt_tfidf *t, const lexicon *x, const level *levels,
-                          int n, int32_t **column);
+                          int n, column_set *out);
+void columns_free(column_set *c);
 
 /** The rows: t->begin, index, value and nonzeros. Collective. */
 tt_status rows_make(const tt_lyrics_params *params, tt_tfidf *t, const documents *d, const level *levels,
-                    int n, int32_t *const *column);
+                    int n, const column_set *columns);
 
 /** Send numbers [n] to ranks dest [n] and get answers back: `ask` is answered by fill(context, asked, n,
  * answer) on the other rank. Collective; `status` is this rank's own so far. Answers are in the order of

@@ -1,5 +1,6 @@
-/* Terms of k words: met on the rank that holds the text, counted on the rank that the hash names. What all
- * could be is done in rounds over ranges of the hash, so that the tables stay small beside the corpus. */
+/* Terms of k words: met on the rank that holds the text, counted on the rank that the hash names. Every
+ * occurrence goes to its owner, so that no term is counted twice; in rounds over ranges of the hash, so that
+ * what is under way stays small beside the corpus. */
 #include "grams.h"
 #include "internal.h"
 
@@ -11,73 +12,51 @@
 #include <string.h>
 
 enum {
-    SLOTS_MIN = 1 << 12,
-    ROUND_MIN = 1 << 19, /* positions of one round, if there are so many: its tables fit a cache */
-    ROUNDS_MAX = 32,
-    NEVER = 255, /* the round of positions that cannot be in enough documents */
-    AHEAD = 256, /* positions whose slots are fetched before they are needed */
-    FETCH = 16,  /* slots whose words are fetched before */
-    TAIL = 3,    /* numbers of a record after its words: df, and tf in two halves */
+    ROOM_MIN = 1 << 12,
+    ROUND = 1 << 19, /* occurrences of one round, about, on each rank */
+    BUCKETS = 32,    /* what a rank counts in a round falls apart into as many: their tables fit a cache */
 };
 
 void level_free(level *l)
 {
     free(l->seen);
-    free(l->owner);
-    free(l->at);
     free(l->tuple);
     free(l->tf);
     free(l->df);
+    free(l->number);
     *l = (level){0};
 }
 
-tt_status level_meet(level *l, int32_t owner, int32_t at)
-{
-    if (l->met == l->room) {
-        int64_t room = 2 * l->room + SLOTS_MIN;
-        TT_TRY(tt_grow(l->met, room, sizeof *l->owner, "terms", &l->owner));
-        TT_TRY(tt_grow(l->met, room, sizeof *l->at, "terms", &l->at));
-        l->room = room;
-    }
-    l->owner[l->met] = owner;
-    l->at[l->met++] = at;
-    return TT_OK;
-}
-
-tt_status level_own(level *l, const uint32_t *tuple, int64_t tf, int64_t df, int32_t *at)
+tt_status level_own(level *l, const uint32_t *tuple, int64_t tf, int64_t df, int32_t number)
 {
     if (l->own == l->own_room) {
-        int64_t room = 2 * l->own_room + SLOTS_MIN;
+        int64_t room = 2 * l->own_room + ROOM_MIN;
         TT_TRY(tt_grow(l->own * l->k, room * l->k, sizeof *l->tuple, "terms", &l->tuple));
         TT_TRY(tt_grow(l->own, room, sizeof *l->tf, "terms", &l->tf));
         TT_TRY(tt_grow(l->own, room, sizeof *l->df, "terms", &l->df));
+        TT_TRY(tt_grow(l->own, room, sizeof *l->number, "terms", &l->number));
         l->own_room = room;
     }
-    if (l->own == INT_MAX)
-        return tt_fail(TT_ERR_INPUT,
-                       "one rank counts more than %d terms; raise lyrics.min_df or run on more ranks",
-                       INT_MAX);
     memcpy(l->tuple + l->own * l->k, tuple, (size_t)l->k * sizeof *tuple);
     l->tf[l->own] = tf;
     l->df[l->own] = (int32_t)df;
-    *at = (int32_t)l->own++;
+    l->number[l->own++] = number;
     return TT_OK;
 }
 
 tt_status grams_reserve(grams *g, int64_t expected)
 {
-    int64_t n = SLOTS_MIN;
+    int64_t n = ROOM_MIN;
     while (3 * n < 4 * expected) n *= 2;
-    if (n <= g->n_slots) {
-        memset(g->slots, 0, (size_t)g->n_slots * sizeof *g->slots);
-    } else {
+    if (n > g->room) {
         free(g->slots);
-        g->slots = NULL;
-        g->n_slots = 0;
+        g->room = g->n_slots = 0;
         TT_TRY(tt_alloc(n, sizeof *g->slots, "a table of terms", &g->slots));
-        g->n_slots = n;
+        g->room = n;
+    } else {
+        memset(g->slots, 0, (size_t)n * sizeof *g->slots);
     }
-    g->n = 0;
+    g->n_slots = n;
     return TT_OK;
 }
 
@@ -86,221 +65,250 @@ typedef struct counter {
     const tt_comm *comm;
     const tt_tfidf *t;
     const documents *d;
-    const level *shorter;
+    const uint32_t *word; /* [d->n] places of the words */
     level *out;
-    uint32_t *word; /* [d->n] places of the words */
-    grams met, own;
-    uint8_t *round; /* [d->n] in which round a position is counted */
-    int64_t rounds;
     double min_df;
     bool keep;
+    int64_t rounds;
+    int64_t *begin;    /* [rounds + 1] of the rounds in `position` */
+    int32_t *position; /* where terms to be counted start, ascending within a round */
+    int32_t *order;    /* those of this round as they were sent */
+    uint32_t *record;  /* and what was sent: k words and the text, numbered over all ranks */
+    int32_t *sent;     /* [size, BUCKETS] how many go to */
+    int32_t *came;     /* [size, BUCKETS] and come from each rank */
+    int64_t *at;       /* [size * BUCKETS] where the next of a bucket goes, or comes from */
+    int64_t *bytes;    /* [2, size] sent to and come from each rank */
+    int64_t *first;    /* [size + 1] numbers of the terms found in this round by each rank */
+    grams table;       /* of one bucket */
+    int64_t fresh;     /* terms found in this round by this rank */
 } counter;
 
-static uint8_t round_of(uint64_t hash, int64_t rounds)
+static int64_t round_of(uint64_t hash, int64_t rounds)
 {
-    return (uint8_t)((hash >> 40) * (uint64_t)rounds >> 24);
+    return (int64_t)((hash >> 40) * (uint64_t)rounds >> 24);
 }
 
-static int owner_of(uint64_t hash, int size)
+static int64_t bucket_of(uint64_t hash, int size)
 {
-    return (int)((hash >> 8 & 0xFFFFFFFF) * (uint64_t)size >> 32);
+    uint64_t owner = (hash >> 8 & 0xFFFFFFFF) * (uint64_t)size >> 32;
+    return (int64_t)(owner * BUCKETS + (hash >> 40) % BUCKETS);
 }
 
-/* Deal this rank's positions to rounds. A term is in enough documents only if both terms of one word less
- * within it are. */
-static void plan_rounds(counter *c)
+/* Whether the term at a position may be in enough documents: only if both of one word less within it are. */
+static bool may_count(const level *shorter, int64_t position)
 {
-    const int32_t *seen = c->shorter->seen;
-    memset(c->round, NEVER, (size_t)c->d->n);
-    for (int64_t i = 0; i < c->t->count; i++) {
-        int64_t last = c->d->begin[i + 1] - c->out->k + 1;
-        for (int64_t p = c->d->begin[i]; p < last; p++)
-            if (seen[p] != NO_TERM && seen[p + 1] != NO_TERM)
-                c->round[p] = round_of(gram_hash(c->word + p, c->out->k), c->rounds);
-    }
+    return shorter->seen[position] != NO_TERM && shorter->seen[position + 1] != NO_TERM;
 }
 
-/* Count positions [begin, end), AHEAD of them at most, of one text. */
-static void meet_some(counter *c, int32_t text, int64_t begin, int64_t end, uint8_t round)
-{
-    uint64_t hash[AHEAD];
-    int64_t at[AHEAD];
-    int n = 0;
-    for (int64_t p = begin; p < end; p++) {
-        if (c->round[p] != round) continue;
-        hash[n] = gram_hash(c->word + p, c->out->k);
-        __builtin_prefetch(&c->met.slots[hash[n] & (uint64_t)(c->met.n_slots - 1)], 1);
-        at[n++] = p;
-    }
-    for (int i = 0; i < n; i++) {
-        gram *g = gram_find(&c->met, hash[i], at[i]);
-        g->tf++;
-        g->df += g->document != text + 1;
-        g->document = text + 1;
-        c->out->seen[at[i]] = g->id;
-    }
-}
-
-static void meet(counter *c, uint8_t round)
+static void count_rounds(const counter *c, const level *shorter, int64_t *count)
 {
     for (int64_t i = 0; i < c->t->count; i++)
-        for (int64_t p = c->d->begin[i], last = c->d->begin[i + 1]; p < last; p += AHEAD)
-            meet_some(c, (int32_t)i, p, p + AHEAD < last ? p + AHEAD : last, round);
+        for (int64_t p = c->d->begin[i]; p < c->d->begin[i + 1] - c->out->k + 1; p++)
+            if (may_count(shorter, p)) count[round_of(gram_hash(c->word + p, c->out->k), c->rounds)]++;
 }
 
-/* The terms met, packed for their owners; order[i] is the id of the one sent i-th. */
-static void pack(const counter *c, int64_t *at, uint32_t *records, int32_t *order)
+static void deal_rounds(const counter *c, const level *shorter, int64_t *next)
 {
-    const grams *m = &c->met;
-    int width = c->out->k + TAIL;
-    for (int64_t i = 0; i < m->n_slots; i++) {
-        const gram *g = &m->slots[i];
-        if (i + FETCH < m->n_slots) __builtin_prefetch(m->base + m->slots[i + FETCH].at);
-        if (g->at == 0) continue;
-        int64_t to = at[owner_of(g->hash, c->comm->size)]++;
-        uint32_t *record = records + to * width;
-        for (int w = 0; w < m->k; w++) record[w] = m->base[g->at - 1 + w];
-        record[m->k] = (uint32_t)g->df;
-        record[m->k + 1] = (uint32_t)g->tf;
-        record[m->k + 2] = (uint32_t)((uint64_t)g->tf >> 32);
-        order[to] = g->id;
-    }
+    for (int64_t i = 0; i < c->t->count; i++)
+        for (int64_t p = c->d->begin[i]; p < c->d->begin[i + 1] - c->out->k + 1; p++)
+            if (may_count(shorter, p))
+                c->position[next[round_of(gram_hash(c->word + p, c->out->k), c->rounds)]++] = (int32_t)p;
 }
 
-/* Terms for each rank, and in at [size + 1] where they begin. */
-static void count_owners(const counter *c, int64_t *count, int64_t *at)
+/* Sort this rank's positions by the rounds they are counted in. Collective. */
+static tt_status plan_rounds(counter *c, const level *shorter)
 {
-    int size = c->comm->size;
-    for (int64_t i = 0; i < c->met.n_slots; i++)
-        if (c->met.slots[i].at != 0) count[owner_of(c->met.slots[i].hash, size)]++;
-    for (int r = 0; r < size; r++) at[r + 1] = at[r] + count[r];
-}
-
-/* Add up what came, and answer each record: its term's number here, or NO_TERM. */
-static tt_status own(counter *c, const uint32_t *records, int64_t n, int32_t *answer)
-{
-    int width = c->out->k + TAIL;
-    if (n > INT_MAX)
-        return tt_fail(TT_ERR_INPUT, "one rank counts more than %d terms; run on more ranks", INT_MAX);
-    c->own = (grams){
-        .k = c->out->k, .base = records, .stride = width, .slots = c->own.slots, .n_slots = c->own.n_slots};
-    TT_TRY(grams_reserve(&c->own, n));
-    int32_t *number = NULL;
-    for (int64_t i = 0; i < n; i++) {
-        const uint32_t *record = records + i * width, *tail = record + c->out->k;
-        gram *g = gram_find(&c->own, gram_hash(record, c->out->k), i);
-        g->df += (int32_t)tail[0];
-        g->tf += (int64_t)(tail[1] | (uint64_t)tail[2] << 32);
-        answer[i] = g->id;
-    }
-    TT_TRY(tt_alloc(c->own.n, sizeof *number, "terms", &number));
-    tt_status s = TT_OK;
-    for (int64_t i = 0; s == TT_OK && i < c->own.n_slots; i++) {
-        const gram *g = &c->own.slots[i];
-        if (g->at == 0) continue;
-        number[g->id] = NO_TERM;
-        if (g->df < c->min_df) continue;
-        number[g->id] = 0;
-        if (c->keep)
-            s = level_own(c->out, records + (g->at - 1) * (int64_t)width, g->tf, g->df, &number[g->id]);
-    }
-    for (int64_t i = 0; i < n; i++) answer[i] = number[answer[i]];
-    free(number);
-    return s;
-}
-
-/* Number the terms that are in enough documents, and say at which positions they begin. */
-static tt_status take_answers(counter *c, uint8_t round, const int64_t *count, const int32_t *order,
-                              const int32_t *answer)
-{
-    int32_t *number;
-    TT_TRY(tt_alloc(c->met.n, sizeof *number, "terms", &number));
-    tt_status s = TT_OK;
-    int64_t i = 0;
-    for (int r = 0; r < c->comm->size; r++)
-        for (int64_t end = i + count[r]; s == TT_OK && i < end; i++) {
-            number[order[i]] = answer[i] == NO_TERM ? NO_TERM : (int32_t)c->out->met;
-            if (answer[i] != NO_TERM) s = level_meet(c->out, r, answer[i]);
-        }
-    for (int64_t p = 0; s == TT_OK && p < c->d->n; p++)
-        if (c->round[p] == round) c->out->seen[p] = number[c->out->seen[p]];
-    free(number);
-    return s;
-}
-
-/* Send, count, answer. count [4, size]: terms and bytes for each rank, bytes from each, where terms begin. */
-static tt_status exchange(counter *c, uint8_t round, int64_t *count, int64_t *at)
-{
-    int size = c->comm->size, width = c->out->k + TAIL;
-    int64_t *bytes = count + size, *came = count + 2 * size, n = c->met.n, arrived = 0;
-    uint32_t *records = NULL, *got = NULL;
-    int32_t *order = NULL, *answer = NULL, *back = NULL;
-    tt_status s = tt_alloc(n * width, sizeof *records, "terms", &records);
-    if (s == TT_OK) s = tt_alloc(n, sizeof *order, "terms", &order);
-    s = tt_agree(c->comm, s);
+    c->rounds = tt_max_i64(c->comm, c->d->n) / ROUND + 1;
+    int64_t most = 0;
+    tt_status s = tt_alloc(c->rounds + 2, sizeof *c->begin, "terms", &c->begin);
     if (s == TT_OK) {
-        pack(c, at, records, order);
-        for (int r = 0; r < size; r++) bytes[r] = count[r] * width * (int64_t)sizeof *records;
-        s = tt_exchange(c->comm, records, bytes, &got, came);
+        int64_t *next = c->begin + 1; /* become the beginnings when each is pushed along to its end */
+        count_rounds(c, shorter, next + 1);
+        for (int64_t r = 0; r < c->rounds; r++) {
+            if (next[r + 1] > most) most = next[r + 1];
+            next[r + 1] += next[r];
+        }
+        s = tt_alloc(next[c->rounds], sizeof *c->position, "terms", &c->position);
+        if (s == TT_OK) deal_rounds(c, shorter, next);
     }
-    free(records);
-    for (int r = 0; s == TT_OK && r < size; r++) {
-        arrived += came[r] / (width * (int64_t)sizeof *got);
-        came[r] /= width;
-    }
-    if (s == TT_OK) s = tt_alloc(arrived, sizeof *answer, "terms", &answer);
-    if (s == TT_OK) s = own(c, got, arrived, answer);
-    s = tt_agree(c->comm, s);
-    free(got);
-    if (s == TT_OK) s = tt_exchange(c->comm, answer, came, &back, bytes);
-    free(answer);
-    if (s == TT_OK) s = take_answers(c, round, count, order, back);
-    free(back);
-    free(order);
+    if (s == TT_OK) s = tt_alloc(most, sizeof *c->order, "terms", &c->order);
+    if (s == TT_OK) s = tt_alloc(most * (c->out->k + 1), sizeof *c->record, "terms", &c->record);
     return tt_agree(c->comm, s);
 }
 
-static tt_status one_round(counter *c, uint8_t round, int64_t expected)
+/* How many of a round's terms go where. */
+static void count_buckets(counter *c, int64_t round)
 {
-    int64_t *count = NULL;
     int size = c->comm->size;
-    c->met = (grams){
-        .k = c->out->k, .base = c->word, .stride = 1, .slots = c->met.slots, .n_slots = c->met.n_slots};
-    tt_status s = grams_reserve(&c->met, expected);
-    if (s == TT_OK) s = tt_alloc(4 * size + 1, sizeof *count, "terms", &count);
-    if (s == TT_OK) s = tt_stop_status();
-    s = tt_agree(c->comm, s);
-    if (s == TT_OK) {
-        meet(c, round);
-        count_owners(c, count, count + 3 * size);
-        s = exchange(c, round, count, count + 3 * size);
+    memset(c->sent, 0, (size_t)size * BUCKETS * sizeof *c->sent);
+    for (int64_t i = c->begin[round]; i < c->begin[round + 1]; i++)
+        c->sent[bucket_of(gram_hash(c->word + c->position[i], c->out->k), size)]++;
+    int64_t sum = 0, width = c->out->k + 1;
+    for (int r = 0; r < size; r++) {
+        c->bytes[r] = -sum * width * (int64_t)sizeof *c->record;
+        for (int b = r * BUCKETS; b < (r + 1) * BUCKETS; b++) {
+            c->at[b] = sum;
+            sum += c->sent[b];
+        }
+        c->bytes[r] += sum * width * (int64_t)sizeof *c->record;
     }
-    free(count);
+}
+
+/* A round's terms, packed for their owners. */
+static void pack(counter *c, int64_t round)
+{
+    int64_t text = 0;
+    int k = c->out->k, size = c->comm->size;
+    for (int64_t i = c->begin[round]; i < c->begin[round + 1]; i++) {
+        int32_t p = c->position[i];
+        while (c->d->begin[text + 1] <= p) text++;
+        int64_t to = c->at[bucket_of(gram_hash(c->word + p, k), size)]++;
+        uint32_t *record = c->record + to * (k + 1);
+        for (int w = 0; w < k; w++) record[w] = c->word[p + w];
+        record[k] = (uint32_t)(c->t->first + text);
+        c->order[to] = p;
+    }
+}
+
+/* Count records [from, from + n); answer[i] is the slot of the i-th. */
+static void count_some(grams *g, int64_t from, int64_t n, int32_t *answer)
+{
+    for (int64_t i = from; i < from + n; i++) {
+        const uint32_t *record = g->base + i * g->stride;
+        gram *slot = gram_find(g, gram_hash(record, g->k), i);
+        slot->tf++;
+        slot->df += slot->text != record[g->k] + 1;
+        slot->text = record[g->k] + 1;
+        answer[i] = (int32_t)(slot - g->slots);
+    }
+}
+
+/* Number the terms of the table that are in enough documents. */
+static tt_status take_terms(counter *c)
+{
+    for (int64_t i = 0; i < c->table.n_slots; i++) {
+        gram *g = &c->table.slots[i];
+        if (g->at == 0) continue;
+        g->number = g->df < c->min_df ? NO_TERM : (int32_t)c->fresh++;
+        if (g->number != NO_TERM && c->keep)
+            TT_TRY(level_own(c->out, c->table.base + (g->at - 1) * c->table.stride, g->tf, g->df, g->number));
+    }
+    return TT_OK;
+}
+
+/* Count what came in bucket b; each answer is the number of the term among those found in this round, or
+ * NO_TERM. */
+static tt_status count_bucket(counter *c, int b, int32_t *answer)
+{
+    int64_t n = 0;
+    for (int r = 0; r < c->comm->size; r++) n += c->came[r * BUCKETS + b];
+    TT_TRY(grams_reserve(&c->table, n));
+    for (int r = 0; r < c->comm->size; r++) count_some(&c->table, c->at[r], c->came[r * BUCKETS + b], answer);
+    TT_TRY(take_terms(c));
+    for (int r = 0; r < c->comm->size; r++)
+        for (int64_t end = c->at[r] + c->came[r * BUCKETS + b]; c->at[r] < end; c->at[r]++)
+            answer[c->at[r]] = c->table.slots[answer[c->at[r]]].number;
+    return TT_OK;
+}
+
+static tt_status count_round(counter *c, const uint32_t *record, int32_t **answer)
+{
+    int64_t n = 0;
+    int size = c->comm->size, width = c->out->k + 1;
+    for (int r = 0; r < size; r++) {
+        c->at[r] = n;
+        n += c->bytes[size + r] / (width * (int64_t)sizeof *record);
+        c->bytes[size + r] /= width; /* a number comes back for each */
+        c->bytes[r] /= width;
+    }
+    if (n > INT_MAX)
+        return tt_fail(TT_ERR_INPUT, "one rank counts more than %d terms at once; run on more ranks",
+                       INT_MAX);
+    TT_TRY(tt_alloc(n, sizeof **answer, "terms", answer));
+    c->fresh = 0;
+    c->table.k = c->out->k;
+    c->table.base = record;
+    c->table.stride = width;
+    for (int b = 0; b < BUCKETS; b++) TT_TRY(count_bucket(c, b, *answer));
+    return TT_OK;
+}
+
+/* The numbers of the terms found in this round go on where those of the round before end. Collective. */
+static tt_status number_round(counter *c, int64_t own_before)
+{
+    level *l = c->out;
+    int size = c->comm->size;
+    MPI_Allgather(&c->fresh, 1, MPI_INT64_T, c->first + 1, 1, MPI_INT64_T, c->comm->mpi);
+    c->first[0] = l->total;
+    for (int r = 0; r < size; r++) c->first[r + 1] += c->first[r];
+    l->total = c->first[size];
+    if (l->total > INT_MAX)
+        return tt_fail(TT_ERR_INPUT, "the lyrics have more than %d terms of %d words; raise lyrics.min_df",
+                       INT_MAX, l->k);
+    for (int64_t i = own_before; i < l->own; i++) l->number[i] += (int32_t)c->first[c->comm->rank];
+    return TT_OK;
+}
+
+/* Say which terms begin at this round's positions. */
+static void take_answers(counter *c, const int32_t *answer)
+{
+    int64_t i = 0;
+    for (int r = 0; r < c->comm->size; r++)
+        for (int64_t end = i + c->bytes[r] / (int64_t)sizeof *answer; i < end; i++)
+            c->out->seen[c->order[i]] = answer[i] == NO_TERM ? NO_TERM : (int32_t)c->first[r] + answer[i];
+}
+
+static tt_status one_round(counter *c, int64_t round)
+{
+    uint32_t *got = NULL;
+    int32_t *answer = NULL, *back = NULL;
+    int64_t own_before = c->out->own;
+    TT_TRY(tt_stop_agree(c->comm));
+    count_buckets(c, round);
+    pack(c, round);
+    MPI_Alltoall(c->sent, BUCKETS, MPI_INT32_T, c->came, BUCKETS, MPI_INT32_T, c->comm->mpi);
+    tt_status s = tt_exchange(c->comm, c->record, c->bytes, &got, c->bytes + c->comm->size);
+    if (s == TT_OK) s = tt_agree(c->comm, count_round(c, got, &answer));
+    free(got);
+    if (s == TT_OK) s = number_round(c, own_before);
+    if (s == TT_OK) s = tt_exchange(c->comm, answer, c->bytes + c->comm->size, &back, c->bytes);
+    if (s == TT_OK) take_answers(c, back);
+    free(back);
+    free(answer);
     return s;
 }
 
-tt_status level_make(const tt_comm *comm, const tt_tfidf *t, const documents *d, const uint32_t *place,
+static tt_status allocate(counter *c)
+{
+    int64_t size = c->comm->size, n = c->d->n;
+    if (c->t->tracks >= UINT32_MAX)
+        return tt_fail(TT_ERR_INPUT, "lyrics of at most %u tracks can be counted", UINT32_MAX - 1);
+    TT_TRY(tt_alloc(2 * size * BUCKETS, sizeof *c->sent, "terms", &c->sent));
+    c->came = c->sent + size * BUCKETS;
+    TT_TRY(tt_alloc(size * BUCKETS, sizeof *c->at, "terms", &c->at));
+    TT_TRY(tt_alloc(3 * size + 1, sizeof *c->bytes, "terms", &c->bytes));
+    c->first = c->bytes + 2 * size;
+    TT_TRY(tt_alloc(n, sizeof *c->out->seen, "terms", &c->out->seen));
+    for (int64_t p = 0; p < n; p++) c->out->seen[p] = NO_TERM;
+    return TT_OK;
+}
+
+tt_status level_make(const tt_comm *comm, const tt_tfidf *t, const documents *d, const level *single,
                      const level *shorter, double min_df, bool keep, level *out)
 {
-    counter c = {
-        .comm = comm, .t = t, .d = d, .shorter = shorter, .out = out, .min_df = min_df, .keep = keep};
+    counter c = {.comm = comm, .t = t, .d = d, .out = out, .min_df = min_df, .keep = keep};
+    c.word = (const uint32_t *)single->seen;
     out->k = shorter->k + 1;
-    tt_status s = tt_alloc(d->n, sizeof *c.word, "terms", &c.word);
-    if (s == TT_OK) s = tt_alloc(d->n, sizeof *out->seen, "terms", &out->seen);
-    if (s == TT_OK) s = tt_alloc(d->n, 1, "terms", &c.round);
-    s = tt_agree(comm, s);
-    for (int64_t p = 0; s == TT_OK && p < d->n; p++) {
-        c.word[p] = place[d->word[p]];
-        out->seen[p] = NO_TERM;
-    }
-    int64_t positions = tt_max_i64(comm, d->n);
-    c.rounds = positions / ROUND_MIN + 1 < ROUNDS_MAX ? positions / ROUND_MIN + 1 : ROUNDS_MAX;
-    int64_t expected = d->n / c.rounds + d->n / (8 * c.rounds); /* more than a fair share: hashes are even */
-    if (s == TT_OK) plan_rounds(&c);
-    for (int64_t r = 0; s == TT_OK && r < c.rounds; r++) s = one_round(&c, (uint8_t)r, expected);
-    free(c.round);
-    free(c.met.slots);
-    free(c.own.slots);
-    free(c.word);
+    tt_status s = tt_agree(comm, allocate(&c));
+    if (s == TT_OK) s = plan_rounds(&c, shorter);
+    for (int64_t r = 0; s == TT_OK && r < c.rounds; r++) s = one_round(&c, r);
+    free(c.begin);
+    free(c.position);
+    free(c.order);
+    free(c.record);
+    free(c.sent);
+    free(c.at);
+    free(c.bytes);
+    free(c.table.slots);
     return s;
 }

@@ -12,7 +12,6 @@ void lexicon_free(lexicon *x)
 {
     items_free(&x->sorted);
     free(x->first);
-    free(x->place);
     *x = (lexicon){0};
 }
 
@@ -68,10 +67,10 @@ static tt_status select_words(const tt_comm *comm, const words *all, double min_
 {
     for (int64_t i = 0; i < all->n; i++) {
         const word *w = &all->v[i];
-        const uint32_t unknown = 0; /* its place comes later */
         number[i] = NO_TERM;
         if (w->df < min_df) continue;
-        TT_TRY(level_own(first, &unknown, w->tf, w->df, &number[i]));
+        number[i] = (int32_t)first->own;
+        TT_TRY(level_own(first, &(uint32_t){0}, w->tf, w->df, 0)); /* its place comes later */
         item head = {.key_bytes = w->bytes, .rank = comm->rank, .index = number[i]};
         TT_TRY(items_add(chosen, &head, all->text + w->at));
     }
@@ -90,46 +89,43 @@ static tt_status find_first(const tt_comm *comm, lexicon *x)
     return TT_OK;
 }
 
-/* A term's number on the rank that counts it, and its place among all. */
-typedef struct placed {
-    int32_t index, place;
-} placed;
-
-/* Answer what was sent: two numbers per item, the term's number here and its place. */
+/* Answer what was sent: the place of each item's word. */
 static tt_status answer(const tt_comm *comm, const documents *d, const items *arrived, const int32_t *which,
-                        const int32_t *number, const int32_t *order, lexicon *x, level *first)
+                        const int32_t *number, const int32_t *order, level *first)
 {
     int64_t *count = NULL;
-    placed *back = NULL, *got = NULL;
+    int32_t *back = NULL, *got = NULL, *place = NULL;
     const char *at = arrived->data;
     tt_status s = tt_alloc(2 * comm->size, sizeof *count, "words", &count);
     if (s == TT_OK) s = tt_alloc(arrived->n, sizeof *back, "words", &back);
-    if (s == TT_OK) s = tt_alloc(d->words.n, sizeof *x->place, "words", &x->place);
+    if (s == TT_OK) s = tt_alloc(d->words.n, sizeof *place, "words", &place);
+    if (s == TT_OK) s = tt_alloc(d->n, sizeof *first->seen, "terms", &first->seen);
     for (int64_t i = 0; s == TT_OK && i < arrived->n; i++) {
         const item *from = (const item *)(const void *)at;
         int32_t own = number[which[i]];
-        back[i] = (placed){own, own == NO_TERM ? NO_TERM : (int32_t)first->tuple[own]};
+        back[i] = own == NO_TERM ? NO_TERM : first->number[own];
         count[from->rank] += (int64_t)sizeof *back;
         at += item_bytes(from);
     }
     s = tt_agree(comm, s);
     if (s == TT_OK) s = tt_exchange(comm, back, count, &got, count + comm->size);
-    int64_t i = 0;
-    int32_t *term = NULL; /* of each word met */
-    if (s == TT_OK) s = tt_alloc(d->words.n, sizeof *term, "words", &term);
-    for (int r = 0; s == TT_OK && r < comm->size; r++)
-        for (int64_t end = i + count[comm->size + r] / (int64_t)sizeof *got; s == TT_OK && i < end; i++) {
-            x->place[order[i]] = (uint32_t)got[i].place;
-            term[order[i]] = got[i].index == NO_TERM ? NO_TERM : (int32_t)first->met;
-            if (got[i].index != NO_TERM) s = level_meet(first, r, got[i].index);
-        }
-    if (s == TT_OK) s = tt_alloc(d->n, sizeof *first->seen, "terms", &first->seen);
-    for (int64_t p = 0; s == TT_OK && p < d->n; p++) first->seen[p] = term[d->word[p]];
-    free(term);
+    for (int64_t i = 0; s == TT_OK && i < d->words.n; i++) place[order[i]] = got[i];
+    for (int64_t p = 0; s == TT_OK && p < d->n; p++) first->seen[p] = place[d->word[p]];
+    free(place);
     free(got);
     free(back);
     free(count);
-    return tt_agree(comm, s);
+    return s;
+}
+
+/* The first level's terms are numbered by their places. Collective. */
+static tt_status place_words(const tt_comm *comm, const lexicon *x, level *first)
+{
+    uint32_t *place = first->tuple;
+    TT_TRY(items_tell(comm, &x->sorted, x->first[comm->rank], place));
+    for (int64_t i = 0; i < first->own; i++) first->number[i] = (int32_t)place[i];
+    first->total = x->first[comm->size];
+    return TT_OK;
 }
 
 typedef struct counting {
@@ -163,8 +159,8 @@ tt_status lexicon_make(const tt_comm *comm, const documents *d, double min_df, l
     if (s == TT_OK)
         s = items_sort(comm, &x->sorted, select_words(comm, &c.all, min_df, &x->sorted, first, c.number));
     if (s == TT_OK) s = find_first(comm, x);
-    if (s == TT_OK) s = items_tell(comm, &x->sorted, x->first[comm->rank], first->tuple);
-    if (s == TT_OK) s = answer(comm, d, &c.arrived, c.which, c.number, c.order, x, first);
+    if (s == TT_OK) s = place_words(comm, x, first);
+    if (s == TT_OK) s = answer(comm, d, &c.arrived, c.which, c.number, c.order, first);
     items_free(&c.sent);
     items_free(&c.arrived);
     words_free(&c.all);

@@ -48,13 +48,13 @@ static void sort_columns(row *r)
 
 /* The columns of a text, ascending, in r->found [r->n]. */
 static void find_columns(row *r, const documents *d, int64_t text, const level *levels, int n,
-                         int32_t *const *column)
+                         const column_set *columns)
 {
     r->n = 0;
     for (int l = 0; l < n; l++) {
         int64_t last = d->begin[text + 1] - levels[l].k + 1;
         for (int64_t p = d->begin[text]; p < last; p++)
-            if (levels[l].seen[p] != NO_TERM) add_column(r, column[l][levels[l].seen[p]]);
+            if (levels[l].seen[p] != NO_TERM) add_column(r, columns_find(&columns[l], levels[l].seen[p]));
     }
     sort_columns(r);
 }
@@ -105,11 +105,11 @@ static tt_status new_row(const tt_tfidf *t, const documents *d, int levels, row 
 }
 
 static tt_status fill_rows(const tt_lyrics_params *params, tt_tfidf *t, const documents *d,
-                           const level *levels, int n, int32_t *const *column, row *r)
+                           const level *levels, int n, const column_set *columns, row *r)
 {
     int64_t room = 0, used = 0;
     for (int64_t i = 0; i < t->count; i++) {
-        find_columns(r, d, i, levels, n, column);
+        find_columns(r, d, i, levels, n, columns);
         if (used + r->n > room) {
             int64_t more = room + room / 2 + r->n + 4096;
             TT_TRY(tt_grow(used, more, sizeof *t->index, "TF-IDF", &t->index));
@@ -125,14 +125,14 @@ static tt_status fill_rows(const tt_lyrics_params *params, tt_tfidf *t, const do
 }
 
 tt_status rows_make(const tt_lyrics_params *params, tt_tfidf *t, const documents *d, const level *levels,
-                    int n, int32_t *const *column)
+                    int n, const column_set *columns)
 {
     row r = {0};
     tt_status s = new_row(t, d, n, &r);
     if (s == TT_OK) s = tt_alloc(t->count + 1, sizeof *t->begin, "TF-IDF", &t->begin);
     s = tt_agree(t->comm, s);
     if (s == TT_OK) s = gather_idf(t, r.idf);
-    if (s == TT_OK) s = tt_agree(t->comm, fill_rows(params, t, d, levels, n, column, &r));
+    if (s == TT_OK) s = tt_agree(t->comm, fill_rows(params, t, d, levels, n, columns, &r));
     if (s == TT_OK) t->nonzeros = tt_sum_i64(t->comm, t->begin[t->count]);
     free_row(&r);
     return s;

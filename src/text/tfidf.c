@@ -24,7 +24,7 @@ void tt_tfidf_free(tt_tfidf *t)
 }
 
 /* All levels up to the longest terms; those too short to be wanted give their memory back when the next is
- * made. */
+ * made, but for the first, which tells the words. */
 static tt_status make_levels(const tt_lyrics_params *params, const tt_tfidf *t, const documents *d,
                              lexicon *x, level *levels)
 {
@@ -32,8 +32,8 @@ static tt_status make_levels(const tt_lyrics_params *params, const tt_tfidf *t, 
     int low = params->ngram[0], high = params->ngram[1];
     TT_TRY(lexicon_make(t->comm, d, min_df, x, &levels[0]));
     for (int k = 2; k <= high; k++) {
-        TT_TRY(level_make(t->comm, t, d, x->place, &levels[k - 2], min_df, k >= low, &levels[k - 1]));
-        if (k - 1 < low) level_free(&levels[k - 2]);
+        TT_TRY(level_make(t->comm, t, d, &levels[0], &levels[k - 2], min_df, k >= low, &levels[k - 1]));
+        if (k > 2 && k - 1 < low) level_free(&levels[k - 2]);
     }
     return TT_OK;
 }
@@ -41,13 +41,13 @@ static tt_status make_levels(const tt_lyrics_params *params, const tt_tfidf *t, 
 static tt_status count_terms(const tt_lyrics_params *params, tt_tfidf *t, documents *d, lexicon *x,
                              level *levels)
 {
-    int32_t *column[TT_NGRAM_MAX] = {NULL};
+    column_set columns[TT_NGRAM_MAX] = {{0}};
     int low = params->ngram[0], n = params->ngram[1] - low + 1;
     tt_status s = make_levels(params, t, d, x, levels);
     if (s == TT_OK) s = tt_stop_agree(t->comm);
-    if (s == TT_OK) s = vocabulary_make(params, t, x, levels + low - 1, n, column);
-    if (s == TT_OK) s = rows_make(params, t, d, levels + low - 1, n, column);
-    for (int l = 0; l < TT_NGRAM_MAX; l++) free(column[l]);
+    if (s == TT_OK) s = vocabulary_make(params, t, x, levels + low - 1, n, columns);
+    if (s == TT_OK) s = rows_make(params, t, d, levels + low - 1, n, columns);
+    for (int l = 0; l < TT_NGRAM_MAX; l++) columns_free(&columns[l]);
     return s;
 }
 

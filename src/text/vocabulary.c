@@ -13,42 +13,47 @@ double in_documents(tt_bound bound, int64_t all)
     return bound.share ? bound.value * (double)all : bound.value;
 }
 
-/* Terms counted here that are not in too many documents and occur at least `tf` times, over all ranks. */
-static int64_t count_terms(const tt_comm *comm, const level *levels, int n, double max_df, int64_t tf)
+enum { DIGIT = 11 }; /* bits of an occurrence count that are looked at together */
+
+/* How many terms counted here, that are not in too many documents, have each value of the DIGIT bits at
+ * `shift` of tf, where the bits above are those of `high`; over all ranks. */
+static void count_digits(const tt_comm *comm, const level *levels, int n, double max_df, int shift,
+                         int64_t high, int64_t *count)
 {
-    int64_t count = 0;
+    memset(count, 0, (1 << DIGIT) * sizeof *count);
     for (int l = 0; l < n; l++)
-        for (int64_t i = 0; i < levels[l].own; i++)
-            count += levels[l].df[i] <= max_df && levels[l].tf[i] >= tf;
-    return tt_sum_i64(comm, count);
+        for (int64_t i = 0; i < levels[l].own; i++) {
+            int64_t tf = levels[l].tf[i];
+            if (levels[l].df[i] <= max_df && tf >> shift >> DIGIT == high)
+                count[tf >> shift & ((1 << DIGIT) - 1)]++;
+        }
+    MPI_Allreduce(MPI_IN_PLACE, count, 1 << DIGIT, MPI_INT64_T, MPI_SUM, comm->mpi);
 }
 
-/* The largest tf such that no fewer than `wanted` terms occur that often; *more terms occur more often. */
+/* The largest tf such that no fewer than `wanted` terms occur that often, or 0 if there are not so many;
+ * *more terms occur more often. Digit by digit from the highest. */
 static int64_t find_edge(const tt_comm *comm, const level *levels, int n, double max_df, int64_t wanted,
                          int64_t *more)
 {
-    int64_t high = 1, low = 0; /* count(low) >= wanted > count(high) */
+    int64_t count[1 << DIGIT], most = 0, edge = 0;
+    int shift = 0;
     for (int l = 0; l < n; l++)
         for (int64_t i = 0; i < levels[l].own; i++)
-            if (levels[l].tf[i] >= high) high = levels[l].tf[i] + 1;
-    high = tt_max_i64(comm, high);
-    *more = 0;
-    while (high - low > 1) {
-        int64_t middle = low + (high - low) / 2, count = count_terms(comm, levels, n, max_df, middle);
-        if (count >= wanted) {
-            low = middle;
-        } else {
-            high = middle;
-            *more = count;
-        }
+            if (levels[l].tf[i] > most) most = levels[l].tf[i];
+    most = tt_max_i64(comm, most);
+    while (most >> shift >> DIGIT > 0) shift += DIGIT;
+    for (*more = 0; shift >= 0; shift -= DIGIT) {
+        int64_t digit = (1 << DIGIT) - 1;
+        count_digits(comm, levels, n, max_df, shift, edge, count);
+        while (digit > 0 && *more + count[digit] < wanted) *more += count[digit--];
+        edge = edge << DIGIT | digit;
     }
-    return low;
+    return edge;
 }
 
 /* Add the terms of a level from tf on; the bytes of a key, big-endian, are in the order of the terms' texts:
  * a blank comes before everything that words are made of. */
-static tt_status add_terms(const tt_comm *comm, const level *l, double max_df, int64_t edge, int64_t offset,
-                           items *out)
+static tt_status add_terms(const level *l, int32_t which, double max_df, int64_t edge, items *out)
 {
     for (int64_t i = 0; i < l->own; i++) {
         unsigned char key[4 * TT_NGRAM_MAX];
@@ -57,11 +62,8 @@ static tt_status add_terms(const tt_comm *comm, const level *l, double max_df, i
             uint32_t place = l->tuple[i * l->k + w];
             for (int b = 0; b < 4; b++) key[4 * w + b] = (unsigned char)(place >> (24 - 8 * b));
         }
-        item head = {.key_bytes = 4 * l->k,
-                     .rank = comm->rank,
-                     .index = (int32_t)(offset + i),
-                     .df = l->df[i],
-                     .tf = l->tf[i]};
+        item head = {
+            .key_bytes = 4 * l->k, .rank = which, .index = l->number[i], .df = l->df[i], .tf = l->tf[i]};
         TT_TRY(items_add(out, &head, key));
     }
     return TT_OK;
@@ -85,19 +87,13 @@ static tt_status choose(const tt_lyrics_params *params, const tt_tfidf *t, const
                         items *out)
 {
     double max_df = in_documents(params->max_df, t->documents);
-    int64_t all = count_terms(t->comm, levels, n, max_df, 0), edge = 0, room = 0, more = 0, offset = 0;
-    bool cut = params->max_features > 0 && all > params->max_features;
-    if (cut) {
-        edge = find_edge(t->comm, levels, n, max_df, params->max_features, &more);
-        room = params->max_features - more;
-    }
+    int64_t edge = 0, more = 0;
+    if (params->max_features > 0) edge = find_edge(t->comm, levels, n, max_df, params->max_features, &more);
     tt_status s = TT_OK;
-    for (int l = 0; l < n; offset += levels[l++].own)
-        if (s == TT_OK) s = add_terms(t->comm, &levels[l], max_df, edge, offset, out);
-    if (s == TT_OK && offset > INT_MAX)
-        s = tt_fail(TT_ERR_INPUT, "one rank counts more than %d terms; run on more ranks", INT_MAX);
+    for (int l = 0; l < n; l++)
+        if (s == TT_OK) s = add_terms(&levels[l], l, max_df, edge, out);
     TT_TRY(items_sort(t->comm, out, s));
-    if (cut) keep_first(t->comm, out, edge, room);
+    if (params->max_features > 0) keep_first(t->comm, out, edge, params->max_features - more);
     return TT_OK;
 }
 
@@ -168,41 +164,76 @@ static tt_status describe(tt_tfidf *t, const items *sorted)
     return tt_agree(t->comm, s);
 }
 
-static void fill_columns(const void *context, const int32_t *asked, int64_t n, int32_t *answer)
+void columns_free(column_set *c)
 {
-    const uint32_t *column = context;
-    for (int64_t i = 0; i < n; i++) answer[i] = (int32_t)column[asked[i]];
+    free(c->term);
+    free(c->of);
+    *c = (column_set){0};
 }
 
-/* Columns of the terms met here. */
-static tt_status fetch_columns(tt_tfidf *t, const items *sorted, const level *levels, int n, int32_t **column)
+/* Level and number of a column's term: MPI_2INT. */
+typedef struct chosen {
+    int level, number;
+} chosen;
+
+/* Those of all columns, in order, on every rank. Collective. */
+static tt_status gather_chosen(const tt_tfidf *t, const items *sorted, chosen *all)
 {
-    int64_t all = 0;
-    uint32_t *own = NULL; /* of those counted here, NO_TERM where there is none */
-    for (int l = 0; l < n; l++) all += levels[l].own;
-    tt_status s = tt_alloc(all, sizeof *own, "terms", &own);
-    for (int64_t i = 0; s == TT_OK && i < all; i++) own[i] = (uint32_t)NO_TERM;
-    s = tt_agree(t->comm, s);
-    if (s == TT_OK) s = items_tell(t->comm, sorted, t->first_term, own);
-    const uint32_t *from = own;
-    for (int l = 0; s == TT_OK && l < n; l++) {
-        s = tt_alloc(levels[l].met, sizeof *column[l], "terms", &column[l]);
-        s = ask_ranks(t->comm, levels[l].at, levels[l].owner, levels[l].met, fill_columns, from, column[l],
-                      s);
-        from += levels[l].own;
+    const tt_comm *comm = t->comm;
+    int *count = NULL, mine = (int)sorted->n; /* below t->terms <= INT_MAX */
+    TT_TRY(tt_agree(comm, tt_alloc(2 * comm->size, sizeof *count, "terms", &count)));
+    for (int64_t i = 0; i < sorted->n; i++)
+        all[t->first_term + i] = (chosen){sorted->v[i]->rank, sorted->v[i]->index};
+    MPI_Allgather(&mine, 1, MPI_INT, count, 1, MPI_INT, comm->mpi);
+    int *at = count + comm->size;
+    for (int r = 1; r < comm->size; r++) at[r] = at[r - 1] + count[r - 1];
+    MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, count, at, MPI_2INT, comm->mpi);
+    free(count);
+    return TT_OK;
+}
+
+/* Which terms of level l are among the chosen [terms], and which columns. */
+static tt_status mark_columns(const chosen *all, int64_t terms, const level *l, int32_t which,
+                              column_set *out)
+{
+    int64_t n = l->total / 64 + 1, before = 0;
+    TT_TRY(tt_alloc(n, sizeof *out->term, "terms", &out->term));
+    for (int64_t c = 0; c < terms; c++)
+        if (all[c].level == which) out->term[all[c].number / 64].bits |= (uint64_t)1 << all[c].number % 64;
+    for (int64_t i = 0; i < n; i++) {
+        out->term[i].before = before;
+        before += __builtin_popcountll(out->term[i].bits);
     }
-    free(own);
-    return s;
+    TT_TRY(tt_alloc(before, sizeof *out->of, "terms", &out->of));
+    for (int64_t c = 0; c < terms; c++) {
+        if (all[c].level != which) continue;
+        const column_bits *t = &out->term[all[c].number / 64];
+        uint64_t below = ((uint64_t)1 << all[c].number % 64) - 1;
+        out->of[t->before + __builtin_popcountll(t->bits & below)] = (int32_t)c;
+    }
+    return TT_OK;
+}
+
+static tt_status make_columns(const tt_tfidf *t, const items *sorted, const level *levels, int n,
+                              column_set *out)
+{
+    chosen *all = NULL;
+    tt_status s = tt_agree(t->comm, tt_alloc(t->terms, sizeof *all, "terms", &all));
+    if (s == TT_OK) s = gather_chosen(t, sorted, all);
+    for (int l = 0; l < n; l++)
+        if (s == TT_OK) s = mark_columns(all, t->terms, &levels[l], l, &out[l]);
+    free(all);
+    return tt_agree(t->comm, s);
 }
 
 tt_status vocabulary_make(const tt_lyrics_params *params, tt_tfidf *t, const lexicon *x, const level *levels,
-                          int n, int32_t **column)
+                          int n, column_set *out)
 {
     items sorted = {0};
     tt_status s = choose(params, t, levels, n, &sorted);
     if (s == TT_OK) s = describe(t, &sorted);
     if (s == TT_OK) s = name_terms(t, x, &sorted);
-    if (s == TT_OK) s = fetch_columns(t, &sorted, levels, n, column);
+    if (s == TT_OK) s = make_columns(t, &sorted, levels, n, out);
     items_free(&sorted);
     return s;
 }
