@@ -72,14 +72,14 @@ TT_BYTE_KERNEL static inline keys find_keys(const kmeans_filter *f, const int32_
 }
 
 /* By how much values of rows must differ for one to be less in truth. With y = s q + r a row and z = t p + e
- * a centre, y.z - s t q.p = r.z + s q.e: so the error of a value is at most twice |r||z| + |s q||e|, that of
- * a difference of two twice as much. Numbers of centres and a few roundings in float32 change both by a share
- * of what a value can be. */
+ * a centre, y.z - s t q.p = r.z + s q.e: so the error of the difference between two centres' values is at
+ * most twice |r||z - z'| + |s q||e - e'|. Numbers of centres and a few roundings in float32 change each value
+ * by a share of what it can be. */
 TT_BYTE_KERNEL static inline __m512 margin_of(const kmeans_filter *f, __m512 length, __m512 residual)
 {
     float share = (0x1p-19f + (float)(f->bits + 1) * 0x1p-22f) * f->reach;
-    __m512 rounding = _mm512_fmadd_ps(residual, _mm512_set1_ps(4.001f * f->reach),
-                                      _mm512_mul_ps(length, _mm512_set1_ps(4.001f * f->error + 2 * share)));
+    __m512 rounding = _mm512_fmadd_ps(residual, _mm512_set1_ps(2.001f * f->apart),
+                                      _mm512_mul_ps(length, _mm512_set1_ps(2.001f * f->error + 2 * share)));
     return _mm512_add_ps(rounding, _mm512_set1_ps(share * f->reach + FLT_MIN));
 }
 
@@ -121,16 +121,18 @@ TT_BYTE_KERNEL static void find_nearest(const kmeans_filter *f, int64_t first, i
     }
 }
 
-static tt_status allocate(kmeans_filter *f, int64_t padded, int64_t panels)
+static tt_status allocate(kmeans_filter *f)
 {
+    int64_t padded = (f->count + FILTER_ROWS - 1) / FILTER_ROWS * FILTER_ROWS;
     TT_TRY(tt_alloc(f->cols, sizeof *f->mean, "rounded rows", &f->mean));
     TT_TRY(tt_alloc(padded * f->quads, sizeof *f->rows, "rounded rows", &f->rows));
     TT_TRY(tt_alloc(padded, sizeof *f->scale, "rounded rows", &f->scale));
     TT_TRY(tt_alloc(padded, sizeof *f->residual, "rounded rows", &f->residual));
     TT_TRY(tt_alloc(padded, sizeof *f->length, "rounded rows", &f->length));
-    TT_TRY(tt_alloc(panels * TILE * f->quads, sizeof *f->centres, "rounded centres", &f->centres));
-    TT_TRY(tt_alloc(panels * TILE, sizeof *f->offset, "rounded centres", &f->offset));
-    return tt_alloc(panels * TILE, sizeof *f->low, "rounded centres", &f->low);
+    TT_TRY(tt_alloc(f->room * f->quads, sizeof *f->centres, "rounded centres", &f->centres));
+    TT_TRY(tt_alloc(f->room, sizeof *f->offset, "rounded centres", &f->offset));
+    TT_TRY(tt_alloc(2 * f->room * f->cols, sizeof *f->about, "rounded centres", &f->about));
+    return tt_alloc(f->room, sizeof *f->low, "rounded centres", &f->low);
 }
 
 /* Columns from j on, as many as a vector of doubles holds. */
@@ -191,10 +193,11 @@ static void round_row(kmeans_filter *f, int64_t i, const float *row, unsigned ch
 tt_status kmeans_filter_init(kmeans_filter *f, const tt_points *points, int64_t panels)
 {
     const tt_matrix *x = points->x;
-    *f = (kmeans_filter){.cols = x->cols, .quads = (x->cols + QUAD - 1) / QUAD};
+    *f = (kmeans_filter){
+        .cols = x->cols, .quads = (x->cols + QUAD - 1) / QUAD, .room = panels * TILE, .count = x->count};
     if (!TT_HAS_BYTES || x->cols > COLS_MAX) return TT_OK;
     f->bits = kmeans_tile_bits(panels);
-    TT_TRY(allocate(f, (x->count + FILTER_ROWS - 1) / FILTER_ROWS * FILTER_ROWS, panels));
+    TT_TRY(allocate(f));
     for (int64_t j = 0; j < f->cols; j++)
         f->mean[j] = points->mean[j] - x->shift[j] - (double)points->origin[j];
     unsigned char *byte;
@@ -215,6 +218,8 @@ static void round_centre(kmeans_filter *f, const double *centre, int64_t c)
         square += value * value;
         left += rest * rest;
         total += (int32_t)byte;
+        f->about[c * f->cols + j] = (float)value;
+        f->about[(f->room + c) * f->cols + j] = (float)rest;
         signed char *quad = (signed char *)(to + j / QUAD * TILE + c % TILE);
         quad[j % QUAD] = (signed char)byte;
     }
@@ -224,7 +229,19 @@ static void round_centre(kmeans_filter *f, const double *centre, int64_t c)
     f->error = fmaxf(f->error, (float)(sqrt(left) * raise) + FLT_MIN);
 }
 
-void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n, int64_t panels)
+/* At least the largest distance between two of n points, none of which is longer than `longest`; where there
+ * are so many that looking is dear, what that alone tells. */
+static float largest_distance(const kmeans_filter *f, const float *point, float longest)
+{
+    double most = 0;
+    if (f->n * f->n > f->count) return 2 * longest;
+    for (int64_t a = 0; a < f->n; a++)
+        for (int64_t b = 0; b < a; b++)
+            most = fmax(most, tt_distance(point + a * f->cols, point + b * f->cols, f->cols));
+    return (float)(sqrt(most) * raise) + longest * 0x1p-20f; /* points are rounded to float32 */
+}
+
+void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n)
 {
     double most = 0;
     for (int64_t c = 0; c < n; c++)
@@ -232,8 +249,10 @@ void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n, in
     f->n = n;
     f->unit = (float)(most / LARGEST);
     f->reach = f->error = 0;
-    for (int64_t c = 0; c < panels * TILE; c++) f->low[c] = KMEANS_FAR;
+    for (int64_t c = 0; c < f->room; c++) f->low[c] = KMEANS_FAR;
     for (int64_t c = 0; c < n; c++) round_centre(f, centre + c * f->cols, c);
+    f->apart = largest_distance(f, f->about, f->reach);
+    f->error = largest_distance(f, f->about + f->room * f->cols, f->error);
 }
 
 void kmeans_filter_nearest(const kmeans_filter *f, int64_t first, int64_t n, const int32_t *label,
@@ -252,12 +271,11 @@ tt_status kmeans_filter_init(kmeans_filter *f, const tt_points *points, int64_t 
     return TT_OK;
 }
 
-void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n, int64_t panels)
+void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n)
 {
     (void)f;
     (void)centre;
     (void)n;
-    (void)panels;
 }
 
 void kmeans_filter_nearest(const kmeans_filter *f, int64_t first, int64_t n, const int32_t *label,
@@ -275,7 +293,8 @@ void kmeans_filter_nearest(const kmeans_filter *f, int64_t first, int64_t n, con
 
 void kmeans_filter_clear(kmeans_filter *f)
 {
-    void *owned[] = {f->mean, f->rows, f->scale, f->residual, f->length, f->centres, f->offset, f->low};
+    void *owned[] = {f->mean,    f->rows,   f->scale, f->residual, f->length,
+                     f->centres, f->offset, f->about, f->low};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     *f = (kmeans_filter){0};
 }
