@@ -257,7 +257,7 @@ void kmeans_assign_local(kmeans *m)
 {
     int64_t count = m->points->x->count, open = 0;
     round_centres(m);
-    if (m->filtered && !m->bounded) kmeans_filter_centres(&m->filter, m->centre, m->k, m->panels);
+    if (m->filtered && !m->bounded) kmeans_filter_centres(&m->filter, m->centre, m->k);
     m->work = 0;
     for (int64_t first = 0; first < count; first += SPAN) {
         int64_t n = count - first < SPAN ? count - first : SPAN;

@@ -11,7 +11,8 @@
  * own, up to a residual each. */
 typedef struct kmeans_filter {
     int64_t cols, quads; /* columns in fours, as products take them */
-    int64_t n;           /* centres */
+    int64_t n, room;     /* centres, and how many there can be */
+    int64_t count;       /* rows */
     double *mean;        /* [cols] in the frame of the points */
     int32_t *rows;       /* [tiles, quads, TILE] four columns each, 128 added to every byte */
     float *scale;        /* [tiles, TILE] */
@@ -22,7 +23,9 @@ typedef struct kmeans_filter {
     float *low;          /* [panels, TILE] squared length; KMEANS_FAR for a centre that does not exist */
     float unit;
     int32_t bits;       /* kmeans_tile_bits() */
-    float reach, error; /* at least the longest centre, and the longest residual of one */
+    float *about;       /* [2, panels TILE, cols] the centres, and what rounding left of them */
+    float reach;        /* at least the longest centre */
+    float apart, error; /* at least the largest distance between two centres, and between two residuals */
 } kmeans_filter;
 
 enum { FILTER_ROWS = 4 * TILE }; /* rows that are looked at together */
@@ -43,7 +46,7 @@ tt_status kmeans_filter_init(kmeans_filter *out, const tt_points *points, int64_
 void kmeans_filter_clear(kmeans_filter *f);
 
 /* Round centres [n, cols], in the frame of the points. */
-void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n, int64_t panels);
+void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n);
 
 /* Local rows from `first` on, a multiple of FILTER_ROWS: as many, or those that there are.
  * @param label, valid  [n] of those rows
