@@ -80,7 +80,7 @@ $(BUILD)/libtutti.a: $(LIB_OBJ) $(BUILD)/sources
 	$(Q)ar rcs $@ $(LIB_OBJ)
 
 # Files that change when what they say changes: a source that went away leaves the library, other flags build anew.
-$(BUILD)/sources: TEXT = $(LIB_OBJ) $(CLI_OBJ)
+$(BUILD)/sources: TEXT = $(LIB_SRC) $(CLI_SRC)
 $(BUILD)/flags: TEXT = $(CC) $(ALL_CFLAGS)
 $(BUILD)/sources $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)

@@ -65,12 +65,13 @@ static tt_status merge(const items *arrived, words *all, int32_t *which)
 static tt_status select_words(const tt_comm *comm, const words *all, double min_df, items *chosen,
                               level *first, int32_t *number)
 {
+    const uint32_t no_place = 0; /* it comes later */
     for (int64_t i = 0; i < all->n; i++) {
         const word *w = &all->v[i];
         number[i] = NO_TERM;
         if (w->df < min_df) continue;
         number[i] = (int32_t)first->own;
-        TT_TRY(level_own(first, &(uint32_t){0}, w->tf, w->df, 0)); /* its place comes later */
+        TT_TRY(level_own(first, &no_place, w->tf, w->df, 0));
         item head = {.key_bytes = w->bytes, .rank = comm->rank, .index = number[i]};
         TT_TRY(items_add(chosen, &head, all->text + w->at));
     }
