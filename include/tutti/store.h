@@ -138,6 +138,11 @@ tt_status tt_store_fingerprint(const char *path, char **out);
  *  @return TT_OK, TT_ERR_USAGE or TT_ERR_MEMORY */
 tt_status tt_store_split(const char *spec, const char *otherwise, char **file, char **dataset);
 
+/** Open the file of "FILE.h5:/path", split as above, for reading. *dataset, unless NULL, is the path: free().
+ *  It is set, as *out is, where all is well. Collective. @return as tt_store_split() and tt_store_open() */
+tt_status tt_store_open_spec(const tt_comm *comm, const char *spec, const char *otherwise, tt_store **out,
+                             char **dataset);
+
 /** Check every block of every column against its checksum, blocks dealt over the ranks; damaged runs are
  * logged as errors with dataset and rows. *blocks and *damaged count over all ranks; the structure, which
  * tt_store_open() has checked, is one more block. 0 blocks: a file without checksums. TT_STOPPED after

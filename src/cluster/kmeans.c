@@ -331,14 +331,12 @@ static tt_status fit(const tt_matrix *x, const tt_kmeans_params *params, int n_i
 static tt_status read_centroids(const tt_matrix *x, const tt_kmeans_params *params, double **out)
 {
     const tt_comm *comm = x->comm;
-    char *file = NULL, *dataset = NULL;
+    char *dataset = NULL;
     tt_store *store = NULL;
     tt_column c = {0};
     bool found = false;
-    tt_status s = tt_store_split(params->init, "/kmeans/centroids", &file, &dataset);
-    if (s == TT_OK) s = tt_alloc(params->k * x->cols, sizeof **out, "centroids", out);
-    s = tt_agree(comm, s);
-    if (s == TT_OK) s = tt_store_open(comm, file, &store);
+    tt_status s = tt_agree(comm, tt_alloc(params->k * x->cols, sizeof **out, "centroids", out));
+    if (s == TT_OK) s = tt_store_open_spec(comm, params->init, "/kmeans/centroids", &store, &dataset);
     if (s == TT_OK) s = tt_store_column(store, dataset, &c, &found);
     if (s == TT_OK && (!found || c.n_dims != 2 || c.dims[0] != params->k || c.dims[1] != x->cols))
         s = tt_fail(TT_ERR_INPUT, "%s is not a dataset of %d centroids (cluster.kmeans.k) in %lld columns",
@@ -346,7 +344,6 @@ static tt_status read_centroids(const tt_matrix *x, const tt_kmeans_params *para
     if (s == TT_OK && comm->rank == 0) s = tt_store_read(store, dataset, 0, params->k, TT_F64, *out);
     s = tt_agree(comm, s);
     tt_store_close(store);
-    free(file);
     free(dataset);
     return s == TT_OK ? tt_broadcast(comm, *out, params->k * x->cols * (int64_t)sizeof **out, 0) : s;
 }

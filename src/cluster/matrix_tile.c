@@ -1,5 +1,6 @@
 #include "cluster/matrix_tile.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 #include "tutti/progress.h"
 #include "tutti/signal.h"
@@ -70,16 +71,11 @@ static void finish_tile(filler *f, const side *a, const side *b)
     for (int64_t i = 0; f->metric == TT_COSINE && i < (int64_t)BLOCK * BLOCK; i++) f->tile[i] *= 0.5f;
 }
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* A block that comes after this rank's rows from `at`, or is the same: the tile as it is; of a block with
  * itself what is above the diagonal, twice. */
 static void store_tile(const filler *f, int64_t at, const tt_block *block)
 {
-    int64_t n = smaller(f->x->count - at, BLOCK), width = f->x->rows;
+    int64_t n = tt_smaller(f->x->count - at, BLOCK), width = f->x->rows;
     bool same = block->first == f->x->first + at;
     for (int64_t i = 0; i < n; i++) {
         float *cell = f->cell + (at + i) * width + block->first;
@@ -92,10 +88,10 @@ static void store_tile(const filler *f, int64_t at, const tt_block *block)
 static void store_across(const filler *f, int64_t at, const tt_block *block)
 {
     enum { SIDE = 16 };
-    int64_t n = smaller(f->x->count - at, BLOCK), width = f->x->rows;
+    int64_t n = tt_smaller(f->x->count - at, BLOCK), width = f->x->rows;
     for (int64_t from = 0; from < n; from += SIDE)
         for (int64_t j = 0; j < block->count; j++)
-            for (int64_t i = from; i < smaller(from + SIDE, n); i++)
+            for (int64_t i = from; i < tt_smaller(from + SIDE, n); i++)
                 f->cell[(at + i) * width + block->first + j] = f->tile[j * BLOCK + i];
 }
 

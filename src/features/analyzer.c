@@ -1,5 +1,6 @@
 #include "features/internal.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 
 #include <math.h>
@@ -149,7 +150,7 @@ tt_status tt_analyzer_new(const tt_audio_params *audio, const tt_features_params
     a->top_db = (float)features->top_db;
     a->samples = tt_clip_samples(audio);
     a->frames = 1 + a->samples / a->hop;
-    a->stride = (a->frames + LANES - 1) / LANES * LANES;
+    a->stride = tt_round_up(a->frames, LANES);
     a->lags = tempo_lags(a->sample_rate, a->hop);
     tt_status s = set_up(a, features);
     if (s != TT_OK) {

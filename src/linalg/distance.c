@@ -1,5 +1,6 @@
 #include "tutti/distance.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 #include "tutti/simd.h"
 
@@ -121,7 +122,7 @@ static tt_status scale_rows(const tt_points *p)
 static tt_status prepare(tt_points *p, tt_metric metric, bool centred)
 {
     const tt_matrix *x = p->x;
-    int64_t padded = (x->count + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
+    int64_t padded = tt_round_up(x->count, TT_BLOCK_ROWS);
     if (centred || metric == TT_COSINE) {
         TT_TRY(tt_alloc(padded * x->cols, sizeof *p->centred, "rows to measure", &p->centred));
         p->data = p->centred;

@@ -107,13 +107,9 @@ static tt_status find_ids(source *s)
 
 static tt_status h5_open(const tt_comm *comm, source *s)
 {
-    char *file = NULL;
     tt_column column;
     bool found;
-    tt_status status = tt_agree(comm, tt_store_split(s->spec, "/x", &file, &s->dataset));
-    if (status == TT_OK) status = tt_store_open(comm, file, &s->store);
-    free(file);
-    TT_TRY(status);
+    TT_TRY(tt_store_open_spec(comm, s->spec, "/x", &s->store, &s->dataset));
     TT_TRY(tt_store_column(s->store, s->dataset, &column, &found));
     if (!found || column.type == TT_TEXT || column.n_dims != 2 || column.dims[1] < 1)
         return tt_fail(TT_ERR_INPUT, "%s: no matrix of numbers %s", s->spec, s->dataset);

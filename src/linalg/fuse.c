@@ -1,5 +1,6 @@
 #include "companions.h"
 
+#include "tutti/integer.h"
 #include "tutti/log.h"
 #include "tutti/memory.h"
 
@@ -74,7 +75,7 @@ static void report_constant(const part *p)
 /* The valid rows of x that are marked, as a matrix that owns nothing. Collective. */
 static tt_status restrict_rows(const tt_matrix *x, const unsigned char *mark, tt_matrix *out)
 {
-    int64_t n = 0, padded = (x->count + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
+    int64_t n = 0, padded = tt_round_up(x->count, TT_BLOCK_ROWS);
     *out = *x;
     TT_TRY(tt_agree(x->comm, tt_alloc(padded, 1, "row marks", &out->valid)));
     for (int64_t i = 0; i < x->count; i++) n += out->valid[i] = x->valid[i] && mark[i];

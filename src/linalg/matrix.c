@@ -2,6 +2,7 @@
 
 #include "linalg/blas.h"
 #include "tutti/corpus.h"
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 #include "tutti/store.h"
 #include "tutti/sum.h"
@@ -27,7 +28,7 @@ void tt_matrix_free(tt_matrix *matrix)
 
 static int64_t padded_rows(const tt_matrix *x)
 {
-    return (x->count + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
+    return tt_round_up(x->count, TT_BLOCK_ROWS);
 }
 
 static tt_status allocate_rows(const tt_matrix *x, float **out)

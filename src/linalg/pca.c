@@ -2,6 +2,7 @@
 
 #include "tutti/fuse.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 #include "tutti/sum.h"
 
@@ -85,7 +86,7 @@ static tt_status outer_products(const tt_matrix *x, const double *mean, double *
 /* The products of all rows [rows, rows] on rank 0, free(). Collective. */
 static tt_status outer_gram(const tt_matrix *x, const double *mean, double **square)
 {
-    int64_t padded = (x->count + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
+    int64_t padded = tt_round_up(x->count, TT_BLOCK_ROWS);
     double *own = NULL, *all = NULL, *out = NULL;
     int64_t *count = NULL;
     tt_status s = tt_alloc(TT_BLOCK_ROWS * x->cols, sizeof *own, "a block of rows", &own);

@@ -70,7 +70,6 @@ static tt_status publish(const tt_comm *comm, const pca_file *f, const tt_proven
 static tt_status analyse(pca_file *f, const char *input, int64_t components)
 {
     const tt_matrix *x = f->x;
-    char *file = NULL, *dataset = NULL;
     tt_store *store = NULL;
     int64_t most = x->cols < x->n_valid - 1 ? x->cols : x->n_valid - 1;
     if (components > most && most >= 1) {
@@ -81,13 +80,10 @@ static tt_status analyse(pca_file *f, const char *input, int64_t components)
     TT_TRY(tt_pca_fit(x, components, &f->pca));
     tt_status s = tt_alloc(x->count * components, sizeof *f->scores, "scores", &f->scores);
     if (s == TT_OK) s = tt_pca_transform(&f->pca, x, f->scores);
-    if (s == TT_OK) s = tt_store_split(input, "/x", &file, &dataset);
     s = tt_agree(x->comm, s);
-    if (s == TT_OK) s = tt_store_open(x->comm, file, &store);
+    if (s == TT_OK) s = tt_store_open_spec(x->comm, input, "/x", &store, NULL);
     if (s == TT_OK) s = clip_track_read(x, store, &f->clips);
     tt_store_close(store);
-    free(file);
-    free(dataset);
     return s;
 }
 

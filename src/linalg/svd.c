@@ -3,6 +3,7 @@
 #include "eigen.h"
 #include "panels.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 #include "tutti/progress.h"
 #include "tutti/random.h"
@@ -361,7 +362,7 @@ static void size_basis(const tt_sparse *a, int64_t dims, basis *b)
     b->order = (int64_t)b->most * PANEL;
     b->first = own.begin;
     b->rows = own.end - own.begin;
-    b->padded = (b->rows + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
+    b->padded = tt_round_up(b->rows, TT_BLOCK_ROWS);
 }
 
 tt_status tt_svd_sparse(const tt_sparse *a, int64_t dims, uint64_t seed, tt_svd *out)

@@ -1,5 +1,6 @@
 #include "tutti/distance.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 
 #include <stdlib.h>
@@ -41,7 +42,7 @@ static void aim(tt_tour *t, int64_t from)
 
 static int64_t chunk_blocks(const tt_tour *t)
 {
-    return (t->last - t->first + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS;
+    return tt_ceil_div(t->last - t->first, TT_BLOCK_ROWS);
 }
 
 static int64_t block_rows(const tt_tour *t, int64_t b)

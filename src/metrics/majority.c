@@ -89,21 +89,17 @@ static tt_status read_column(tt_store *store, const tt_matrix *x, row_tracks *ou
 
 tt_status row_tracks_read(const tt_matrix *x, const char *spec, row_tracks *out)
 {
-    char *file = NULL, *dataset = NULL;
     tt_store *store = NULL;
     tt_column column;
     bool found = false;
     int64_t largest;
     *out = (row_tracks){.count = x->count};
-    tt_status s = tt_agree(x->comm, tt_store_split(spec, "/x", &file, &dataset));
-    if (s == TT_OK) s = tt_store_open(x->comm, file, &store);
+    tt_status s = tt_store_open_spec(x->comm, spec, "/x", &store, NULL);
     if (s == TT_OK) s = tt_store_column(store, "/clip/track", &column, &found);
     if (s == TT_OK && found && column.type != TT_TEXT && column.n_dims == 1 && column.dims[0] == x->rows) {
         s = tt_agree(x->comm, read_column(store, x, out, &largest));
         if (s == TT_OK) out->tracks = tt_max_i64(x->comm, largest) + 1;
     }
     tt_store_close(store);
-    free(dataset);
-    free(file);
     return s;
 }

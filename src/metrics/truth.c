@@ -319,15 +319,13 @@ static tt_status truth_in(const tt_comm *comm, tt_store *store, const char *data
 
 tt_status tt_classes_from_dataset(const tt_comm *comm, const char *spec, tt_classes *out)
 {
-    char *file = NULL, *dataset = NULL;
+    char *dataset = NULL;
     tt_store *store = NULL;
     *out = (tt_classes){0};
-    tt_status s = tt_agree(comm, tt_store_split(spec, "/y", &file, &dataset));
-    if (s == TT_OK) s = tt_store_open(comm, file, &store);
+    tt_status s = tt_store_open_spec(comm, spec, "/y", &store, &dataset);
     if (s == TT_OK) s = truth_in(comm, store, dataset, out);
     tt_store_close(store);
     free(dataset);
-    free(file);
     if (s != TT_OK) tt_classes_free(out);
     return s;
 }

@@ -1,6 +1,7 @@
 #include "nn/bias.h"
 
 #include "nn/bfloat.h"
+#include "tutti/integer.h"
 #include "tutti/simd.h"
 
 /* Columns whose sums are formed together, and rows that are summed in float before they go to a wider sum. */
@@ -82,11 +83,6 @@ TT_KERNEL static void bias_cut_run_bf16(int64_t rows, int64_t n, int64_t width, 
         }
 }
 
-static int64_t min_i64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void add_tile(int64_t width, const float *sum, double *total)
 {
     for (int64_t i = 0; i < width; i++) total[i] += (double)sum[i];
@@ -124,11 +120,11 @@ static void run_bf16(const walk *w, int64_t row, int64_t rows, int64_t column, i
 static void back(const walk *w, run_kernel *run, float *dbias)
 {
     for (int64_t column = 0; column < w->n; column += TILE) {
-        int64_t width = min_i64(TILE, w->n - column);
+        int64_t width = tt_smaller(TILE, w->n - column);
         double total[TILE] = {0};
         for (int64_t row = 0; row < w->rows; row += RUN) {
             float sum[TILE] = {0};
-            run(w, row, min_i64(RUN, w->rows - row), column, width, sum);
+            run(w, row, tt_smaller(RUN, w->rows - row), column, width, sum);
             add_tile(width, sum, total);
         }
         for (int64_t i = 0; i < width; i++) dbias[column + i] += (float)total[i];

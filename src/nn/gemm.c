@@ -1,6 +1,7 @@
 #include "nn/gemm.h"
 
 #include "nn/tile.h"
+#include "tutti/integer.h"
 #include "tutti/simd.h"
 
 #include <stdbool.h>
@@ -19,16 +20,6 @@ enum { DEPTH = 256, LEFT_STRIDE = DEPTH + 16, LEVELS = 8, SQUARE = TT_TILE_SQUAR
 static int64_t steps_of(tt_precision precision, int64_t depth)
 {
     return precision == TT_PRECISION_BF16 ? (depth + 1) / 2 : depth;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t round_up(int64_t n, int64_t to)
-{
-    return (n + to - 1) / to * to;
 }
 
 /* Columns of the next panel where `left` are left: as few empty ones as the two widths allow. */
@@ -79,7 +70,7 @@ static void pack_across(int64_t depth, int64_t cols, int64_t width, const float 
 {
     for (int64_t k = 0; k < depth; k += SQUARE)
         for (int64_t c = 0; c < width; c += SQUARE)
-            turn_square(least(SQUARE, depth - k), least(SQUARE, cols - c), width, b + c * stride + k, stride,
+            turn_square(tt_smaller(SQUARE, depth - k), tt_smaller(SQUARE, cols - c), width, b + c * stride + k, stride,
                         panel + k * width + c);
 }
 
@@ -89,7 +80,7 @@ static void pack_across_pairs(int64_t depth, int64_t cols, int64_t width, const 
     float square[SQUARE * SQUARE] __attribute__((aligned(64)));
     for (int64_t k = 0; k < depth; k += 2 * SQUARE)
         for (int64_t c = 0; c < width; c += SQUARE) {
-            int64_t d = least(2 * SQUARE, depth - k), n = least(SQUARE, cols - c);
+            int64_t d = tt_smaller(2 * SQUARE, depth - k), n = tt_smaller(SQUARE, cols - c);
             for (int64_t i = 0; i < n; i++)
                 tt_tile_pair_along(d, b + (c + i) * stride + k, (uint32_t *)(void *)(square + i * SQUARE));
             turn_square((d + 1) / 2, n, width, square, SQUARE, panel + k / 2 * width + c);
@@ -146,7 +137,7 @@ static void pack_column_pairs(int64_t lanes, int64_t rows, int64_t out, const fl
         const float *row = dy + (at / steps * rows + r) * out;
         for (int64_t o = 0; o < out; o += SQUARE) {
             uint32_t pairs[SQUARE] = {0};
-            tt_tile_pair_across(least(SQUARE, out - o), row + o, r + 1 < rows ? row + out + o : NULL, pairs);
+            tt_tile_pair_across(tt_smaller(SQUARE, out - o), row + o, r + 1 < rows ? row + out + o : NULL, pairs);
             for (int64_t half = 0; half < SQUARE && o + half < out; half += TT_TILE_ROWS)
                 memcpy(packed + ((o + half) * all + at * TT_TILE_ROWS), pairs + half,
                        TT_TILE_ROWS * sizeof *packed);
@@ -179,12 +170,12 @@ static void multiply_rows(tt_tile *t, int64_t rows, int64_t cols, const float *a
     float *c = t->c;
     for (int64_t r = 0; r < rows; r += TT_TILE_ROWS) {
         for (int64_t own = 0; own < TT_TILE_ROWS; own++)
-            t->row[own] = a + least(r + own, rows - 1) * stride; /* beyond the last row, that one again */
+            t->row[own] = a + tt_smaller(r + own, rows - 1) * stride; /* beyond the last row, that one again */
         t->c = c + r * t->stride;
         if (cols == t->width && rows - r >= TT_TILE_ROWS)
             tt_tile_multiply(t);
         else
-            multiply_edge(t, least(TT_TILE_ROWS, rows - r), cols);
+            multiply_edge(t, tt_smaller(TT_TILE_ROWS, rows - r), cols);
     }
 }
 
@@ -195,11 +186,11 @@ static void product(tt_precision precision, int64_t rows, int64_t depth, int64_t
     float panel[DEPTH * TT_TILE_COLS] __attribute__((aligned(64)));
     int64_t longest = precision == TT_PRECISION_BF16 ? 2 * DEPTH : DEPTH;
     for (int64_t k = 0; k < depth; k += longest) {
-        int64_t d = least(longest, depth - k);
+        int64_t d = tt_smaller(longest, depth - k);
         pack_left(precision, rows, d, a + k, depth, room);
         for (int64_t i = 0, width; i < cols; i += width) {
             width = panel_width(cols - i);
-            int64_t n = least(width, cols - i);
+            int64_t n = tt_smaller(width, cols - i);
             pack_piece(precision, across, d, n, width, across ? b + i * depth + k : b + k * cols + i,
                        across ? depth : cols, panel);
             tt_tile t = {.precision = precision,
@@ -229,7 +220,7 @@ void tt_gemm_backward_input(tt_precision precision, int64_t rows, int64_t in, in
 
 int64_t tt_gemm_room(int64_t rows, int64_t out)
 {
-    int64_t both = round_up(out, TT_TILE_ROWS) + TT_TILE_COLS;
+    int64_t both = tt_round_up(out, TT_TILE_ROWS) + TT_TILE_COLS;
     return rows * (both > LEFT_STRIDE ? both : LEFT_STRIDE);
 }
 
@@ -283,7 +274,7 @@ void tt_gemm_backward_weight(tt_precision precision, int64_t lanes, int64_t lane
         pack_columns(lanes * lane_rows, out, dy, packed);
     for (int64_t i = 0, width; i < in; i += width) {
         width = panel_width(in - i);
-        int64_t n = least(width, in - i);
+        int64_t n = tt_smaller(width, in - i);
         for (int64_t lane = 0; lane < lanes; lane++)
             pack_piece(precision, false, lane_rows, n, width, x + lane * lane_rows * in + i, in,
                        panel + lane * steps * width);
@@ -291,7 +282,7 @@ void tt_gemm_backward_weight(tt_precision precision, int64_t lanes, int64_t lane
             .precision = precision, .step = TT_TILE_ROWS, .steps = steps, .width = width, .stride = width};
         for (int64_t o = 0; o < out; o += TT_TILE_ROWS) {
             sum_lanes(lanes, &t, packed + o * lanes * steps, panel, &sums);
-            put_tile(least(TT_TILE_ROWS, out - o), n, sums.sum[0], width, dw + o * in + i, in);
+            put_tile(tt_smaller(TT_TILE_ROWS, out - o), n, sums.sum[0], width, dw + o * in + i, in);
         }
     }
 }

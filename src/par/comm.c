@@ -1,5 +1,6 @@
 #include "tutti/comm.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 
 #include <limits.h>
@@ -31,7 +32,7 @@ tt_status tt_agree(const tt_comm *comm, tt_status status)
 
 tt_range tt_partition(int64_t n, int64_t block, int size, int rank)
 {
-    int64_t blocks = (n + block - 1) / block;
+    int64_t blocks = tt_ceil_div(n, block);
     int64_t each = blocks / size, more = blocks % size; /* the first `more` ranks have one block more */
     int64_t first = rank * each + (rank < more ? rank : more);
     int64_t count = each + (rank < more ? 1 : 0);
@@ -43,7 +44,7 @@ tt_range tt_partition(int64_t n, int64_t block, int size, int rank)
 
 int tt_owner(int64_t n, int64_t block, int size, int64_t row)
 {
-    int64_t blocks = (n + block - 1) / block, b = row / block;
+    int64_t blocks = tt_ceil_div(n, block), b = row / block;
     int64_t each = blocks / size, more = blocks % size;
     if (b < more * (each + 1)) return (int)(b / (each + 1));
     return (int)(more + (b - more * (each + 1)) / each);

@@ -325,13 +325,11 @@ static tt_status write_whole(outputs *o, tt_store *store)
 
 static tt_status write_spec(outputs *o, const char *spec)
 {
-    char *file = NULL, *dataset = NULL;
+    char *dataset = NULL;
     tt_store *store = NULL;
-    tt_status s = tt_agree(o->comm, tt_store_split(spec, "", &file, &dataset));
-    if (s == TT_OK) s = tt_store_open(o->comm, file, &store);
+    tt_status s = tt_store_open_spec(o->comm, spec, "", &store, &dataset);
     if (s == TT_OK) s = dataset[0] ? write_named(o, store, dataset) : write_whole(o, store);
     tt_store_close(store);
-    free(file);
     free(dataset);
     return s;
 }

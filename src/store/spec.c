@@ -26,6 +26,21 @@ tt_status tt_store_split(const char *spec, const char *otherwise, char **file, c
     return s;
 }
 
+tt_status tt_store_open_spec(const tt_comm *comm, const char *spec, const char *otherwise, tt_store **out,
+                             char **dataset)
+{
+    char *file, *name;
+    *out = NULL;
+    tt_status s = tt_agree(comm, tt_store_split(spec, otherwise, &file, &name));
+    if (s == TT_OK) s = tt_store_open(comm, file, out);
+    free(file);
+    if (s == TT_OK && dataset)
+        *dataset = name;
+    else
+        free(name);
+    return s;
+}
+
 tt_status tt_store_fingerprint(const char *path, char **out)
 {
     *out = NULL;

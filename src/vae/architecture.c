@@ -119,14 +119,10 @@ static tt_status audio_columns(const tt_comm *comm, tt_store *store, int64_t col
 /* Collective. */
 static tt_status read_audio(const tt_comm *comm, const char *input, int64_t cols, int64_t *audio)
 {
-    char *file = NULL, *dataset = NULL;
     tt_store *store = NULL;
-    tt_status s = tt_agree(comm, tt_store_split(input, "/x", &file, &dataset));
-    if (s == TT_OK) s = tt_store_open(comm, file, &store);
+    tt_status s = tt_store_open_spec(comm, input, "/x", &store, NULL);
     if (s == TT_OK) s = audio_columns(comm, store, cols, audio);
     tt_store_close(store);
-    free(file);
-    free(dataset);
     return s;
 }
 

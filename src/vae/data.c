@@ -1,5 +1,6 @@
 #include "vae/data.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 #include "tutti/random.h"
 #include "tutti/store.h"
@@ -24,7 +25,7 @@ void tt_samples_free(tt_samples *samples)
 
 static tt_status allocate(tt_samples *s)
 {
-    int64_t padded = (s->x.count + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
+    int64_t padded = tt_round_up(s->x.count, TT_BLOCK_ROWS);
     TT_TRY(tt_alloc(s->x.count, sizeof *s->track, "tracks of rows", &s->track));
     TT_TRY(tt_alloc(padded, 1, "row marks", &s->train));
     return tt_alloc(padded, 1, "row marks", &s->held);
@@ -113,15 +114,12 @@ tt_status tt_samples_read(const tt_comm *comm, const char *input, int64_t memory
 {
     *out = (tt_samples){0};
     TT_TRY(read_matrix(comm, input, memory, out));
-    char *file = NULL, *dataset = NULL;
+    char *dataset = NULL;
     tt_store *store = NULL;
-    tt_status s = tt_store_split(input, "/x", &file, &dataset);
-    if (s == TT_OK) s = allocate(out);
-    s = tt_agree(comm, s);
-    if (s == TT_OK) s = tt_store_open(comm, file, &store);
+    tt_status s = tt_agree(comm, allocate(out));
+    if (s == TT_OK) s = tt_store_open_spec(comm, input, "/x", &store, &dataset);
     if (s == TT_OK) s = read_beside(comm, store, dataset, out);
     tt_store_close(store);
-    free(file);
     free(dataset);
     if (s != TT_OK) return s;
     memcpy(out->train, out->x.valid, (size_t)out->x.count);
@@ -141,7 +139,7 @@ void tt_classes_place(const tt_classes *classes, char *const *names, int n, int3
 /* Classes to places among the names, then rows. */
 static tt_status condition_rows(tt_samples *s, const tt_classes *classes, char *const *names, int n)
 {
-    int64_t padded = (s->x.count + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS * TT_BLOCK_ROWS;
+    int64_t padded = tt_round_up(s->x.count, TT_BLOCK_ROWS);
     int32_t *place = NULL;
     TT_TRY(tt_alloc(padded, sizeof *s->condition, "classes of rows", &s->condition));
     TT_TRY(tt_alloc(classes->n, sizeof *place, "classes", &place));

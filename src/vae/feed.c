@@ -1,5 +1,6 @@
 #include "vae/feed.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 #include "tutti/random.h"
 
@@ -14,29 +15,14 @@ enum { LANES_MIN = 8, LANE_ROWS_MAX = 64 };
 /* Bytes of rows that a window holds where the rank's own share is not smaller. */
 static const int64_t window_bytes = INT64_C(8) << 20;
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static int64_t min_i64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max_i64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 static void plan_lanes(tt_feed *f, int64_t batch_size, bool reproducible)
 {
     const tt_comm *comm = f->samples->x.comm;
     int64_t n = f->samples->n_train;
-    f->steps = ceil_div(n, batch_size);
-    int64_t largest = ceil_div(n, max_i64(f->steps, 1));
-    f->lanes = reproducible ? max_i64(LANES_MIN, ceil_div(largest, LANE_ROWS_MAX)) : comm->size;
-    f->lane_rows = max_i64(ceil_div(largest, f->lanes), 1);
+    f->steps = tt_ceil_div(n, batch_size);
+    int64_t largest = tt_ceil_div(n, tt_larger(f->steps, 1));
+    f->lanes = reproducible ? tt_larger(LANES_MIN, tt_ceil_div(largest, LANE_ROWS_MAX)) : comm->size;
+    f->lane_rows = tt_larger(tt_ceil_div(largest, f->lanes), 1);
     tt_range mine = tt_partition(f->lanes, 1, comm->size, comm->rank);
     f->first_lane = mine.begin;
     f->n_lanes = mine.end - mine.begin;
@@ -46,10 +32,10 @@ static void plan_lanes(tt_feed *f, int64_t batch_size, bool reproducible)
 static void plan_window(tt_feed *f)
 {
     const tt_matrix *x = &f->samples->x;
-    int64_t share = ceil_div(f->samples->n_train, x->comm->size * tt_pools_count(f->pools));
-    int64_t per_step = ceil_div(f->lanes, x->comm->size) * f->lane_rows;
-    int64_t rows = min_i64(share, window_bytes / (x->cols * (int64_t)sizeof(float)));
-    f->window = max_i64(min_i64(rows / per_step, f->steps), 1);
+    int64_t share = tt_ceil_div(f->samples->n_train, x->comm->size * tt_pools_count(f->pools));
+    int64_t per_step = tt_ceil_div(f->lanes, x->comm->size) * f->lane_rows;
+    int64_t rows = tt_smaller(share, window_bytes / (x->cols * (int64_t)sizeof(float)));
+    f->window = tt_larger(tt_smaller(rows / per_step, f->steps), 1);
 }
 
 static tt_status allocate(tt_feed *f)
@@ -99,7 +85,7 @@ void tt_feed_settle(const tt_feed *feed)
 tt_range tt_feed_batch(const tt_feed *feed, int64_t step)
 {
     int64_t n = feed->samples->n_train, whole = n / feed->steps, more = n % feed->steps;
-    int64_t begin = step * whole + min_i64(step, more);
+    int64_t begin = step * whole + tt_smaller(step, more);
     return (tt_range){begin, begin + whole + (step < more)};
 }
 
@@ -120,7 +106,7 @@ static int by_position(const void *a, const void *b)
 /* Training rows that a local block has. */
 static int64_t count_block(const tt_feed *f, int64_t begin)
 {
-    int64_t n = 0, end = min_i64(begin + TT_BLOCK_ROWS, f->samples->x.count);
+    int64_t n = 0, end = tt_smaller(begin + TT_BLOCK_ROWS, f->samples->x.count);
     for (int64_t i = begin; i < end; i++) n += f->samples->train[i];
     return n;
 }
@@ -143,7 +129,7 @@ static tt_status count_pools(const tt_feed *f, int64_t epoch, int64_t *before, i
 static void place_block(tt_feed *f, tt_stream s, int64_t start, int64_t total, int64_t begin, int64_t *from,
                         tt_feed_place **to)
 {
-    int64_t end = min_i64(begin + TT_BLOCK_ROWS, f->samples->x.count);
+    int64_t end = tt_smaller(begin + TT_BLOCK_ROWS, f->samples->x.count);
     for (int64_t i = begin; i < end; i++)
         if (f->samples->train[i])
             *(*to)++ = (tt_feed_place){
@@ -283,7 +269,7 @@ static void clear_padding(tt_feed *f)
     for (int64_t i = 0; i < f->window_steps; i++) {
         tt_range batch = tt_feed_batch(f, f->window_first + i);
         int64_t used = batch.end - batch.begin - f->first_lane * f->lane_rows;
-        used = max_i64(min_i64(used, own), 0);
+        used = tt_larger(tt_smaller(used, own), 0);
         memset(f->rows + (i * own + used) * cols, 0, (size_t)((own - used) * cols) * sizeof *f->rows);
     }
 }
@@ -301,7 +287,7 @@ static tt_status fetch(tt_feed *f, int64_t step)
 {
     const tt_comm *comm = f->samples->x.comm;
     f->window_first = step;
-    f->window_steps = min_i64(f->window, f->steps - step);
+    f->window_steps = tt_smaller(f->window, f->steps - step);
     tt_range rows = {tt_feed_batch(f, step).begin, tt_feed_batch(f, step + f->window_steps - 1).end};
     int64_t begin = find(f, rows.begin), end = find(f, rows.end), *count = NULL, total = 0;
     char *packed = NULL, *arrived = NULL;
@@ -333,7 +319,7 @@ tt_lane tt_feed_lane(const tt_feed *feed, int64_t step, int64_t lane)
     tt_range batch = tt_feed_batch(feed, step);
     int64_t used = batch.end - batch.begin - (feed->first_lane + lane) * feed->lane_rows;
     int64_t at = ((step - feed->window_first) * feed->n_lanes + lane) * feed->lane_rows;
-    return (tt_lane){.used = max_i64(min_i64(used, feed->lane_rows), 0),
+    return (tt_lane){.used = tt_larger(tt_smaller(used, feed->lane_rows), 0),
                      .rows = feed->rows + at * feed->samples->x.cols,
                      .id = feed->ids + at,
                      .condition = feed->conditions ? feed->conditions + at : NULL};

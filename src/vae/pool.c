@@ -1,5 +1,6 @@
 #include "vae/pool.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 #include "tutti/random.h"
 #include "tutti/signal.h"
@@ -34,18 +35,13 @@ struct tt_pools {
     char message[MESSAGE_BYTES];
 };
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static void plan(tt_pools *p, int64_t memory)
 {
     const tt_matrix *x = &p->samples->x;
-    int64_t all = ceil_div(x->rows, TT_BLOCK_ROWS), bytes = TT_BLOCK_ROWS * x->cols * (int64_t)sizeof(float);
+    int64_t all = tt_ceil_div(x->rows, TT_BLOCK_ROWS), bytes = TT_BLOCK_ROWS * x->cols * (int64_t)sizeof(float);
     int64_t most = memory / (POOLS_HELD * bytes);
-    p->n = x->data || all == 0 ? 1 : ceil_div(all, most > 1 ? most : 1);
-    p->blocks = ceil_div(x->count, TT_BLOCK_ROWS);
+    p->n = x->data || all == 0 ? 1 : tt_ceil_div(all, most > 1 ? most : 1);
+    p->blocks = tt_ceil_div(x->count, TT_BLOCK_ROWS);
     p->first_block = x->first / TT_BLOCK_ROWS;
     p->stratum = p->first_block / p->n;
     p->strata = p->blocks > 0 ? (p->first_block + p->blocks - 1) / p->n - p->stratum + 1 : 0;
