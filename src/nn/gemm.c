@@ -70,8 +70,8 @@ static void pack_across(int64_t depth, int64_t cols, int64_t width, const float 
 {
     for (int64_t k = 0; k < depth; k += SQUARE)
         for (int64_t c = 0; c < width; c += SQUARE)
-            turn_square(tt_smaller(SQUARE, depth - k), tt_smaller(SQUARE, cols - c), width, b + c * stride + k, stride,
-                        panel + k * width + c);
+            turn_square(tt_smaller(SQUARE, depth - k), tt_smaller(SQUARE, cols - c), width,
+                        b + c * stride + k, stride, panel + k * width + c);
 }
 
 static void pack_across_pairs(int64_t depth, int64_t cols, int64_t width, const float *b, int64_t stride,
@@ -137,7 +137,8 @@ static void pack_column_pairs(int64_t lanes, int64_t rows, int64_t out, const fl
         const float *row = dy + (at / steps * rows + r) * out;
         for (int64_t o = 0; o < out; o += SQUARE) {
             uint32_t pairs[SQUARE] = {0};
-            tt_tile_pair_across(tt_smaller(SQUARE, out - o), row + o, r + 1 < rows ? row + out + o : NULL, pairs);
+            tt_tile_pair_across(tt_smaller(SQUARE, out - o), row + o, r + 1 < rows ? row + out + o : NULL,
+                                pairs);
             for (int64_t half = 0; half < SQUARE && o + half < out; half += TT_TILE_ROWS)
                 memcpy(packed + ((o + half) * all + at * TT_TILE_ROWS), pairs + half,
                        TT_TILE_ROWS * sizeof *packed);
@@ -170,7 +171,8 @@ static void multiply_rows(tt_tile *t, int64_t rows, int64_t cols, const float *a
     float *c = t->c;
     for (int64_t r = 0; r < rows; r += TT_TILE_ROWS) {
         for (int64_t own = 0; own < TT_TILE_ROWS; own++)
-            t->row[own] = a + tt_smaller(r + own, rows - 1) * stride; /* beyond the last row, that one again */
+            t->row[own] =
+                a + tt_smaller(r + own, rows - 1) * stride; /* beyond the last row, that one again */
         t->c = c + r * t->stride;
         if (cols == t->width && rows - r >= TT_TILE_ROWS)
             tt_tile_multiply(t);

@@ -38,7 +38,8 @@ struct tt_pools {
 static void plan(tt_pools *p, int64_t memory)
 {
     const tt_matrix *x = &p->samples->x;
-    int64_t all = tt_ceil_div(x->rows, TT_BLOCK_ROWS), bytes = TT_BLOCK_ROWS * x->cols * (int64_t)sizeof(float);
+    int64_t all = tt_ceil_div(x->rows, TT_BLOCK_ROWS),
+            bytes = TT_BLOCK_ROWS * x->cols * (int64_t)sizeof(float);
     int64_t most = memory / (POOLS_HELD * bytes);
     p->n = x->data || all == 0 ? 1 : tt_ceil_div(all, most > 1 ? most : 1);
     p->blocks = tt_ceil_div(x->count, TT_BLOCK_ROWS);
