@@ -127,6 +127,7 @@ static tt_status prepare(dbscan *d, uint64_t seed, tt_dbscan *out)
     tt_status s = tt_alloc(n, 1, "core rows", &d->core);
     if (s == TT_OK) s = tt_alloc(n, sizeof *d->root, "roots of rows", &d->root);
     if (s == TT_OK) s = tt_alloc(d->x->count, sizeof *d->link.value, "names of clusters", &d->link.value);
+    if (s == TT_OK) s = found_new(d);
     TT_TRY(tt_agree(d->x->comm, s));
     out->eps = d->params->eps > 0 ? d->params->eps : 0;
     if (!(d->params->eps > 0)) TT_TRY(dbscan_choose_eps(&d->space, d->params->min_samples, seed, out));
@@ -139,13 +140,14 @@ static tt_status prepare(dbscan *d, uint64_t seed, tt_dbscan *out)
 static tt_status fit_euclidean(const tt_matrix *x, const tt_dbscan_params *params, uint64_t seed,
                                tt_dbscan *out)
 {
-    dbscan d = {.x = x, .params = params, .link = {.x = x}};
+    dbscan d = {.x = x, .params = params, .link = directory_of(x)};
     tt_status s = prepare(&d, seed, out);
     if (s == TT_OK) s = run_phases(&d);
     if (s == TT_OK) s = make_labels(&d, out);
     free(d.core);
     free(d.root);
     free(d.link.value);
+    free(d.found.value);
     space_free(&d.space);
     if (s != TT_OK) tt_dbscan_free(out);
     return s;

@@ -11,21 +11,26 @@ enum {
     CELLS = TT_BLOCK_ROWS / CELL /* of a block */
 };
 
-/* ---- a directory: values of the rows of the matrix, and by number of row from any rank ---- */
+/* ---- a directory: values of rows, set and asked for from any rank ---- */
 
-/** One value per row of the matrix, at the rank that owns the row. */
+/** Values of rows, dealt over the ranks in blocks, each row's at the rank that owns the row. */
 typedef struct directory {
-    const tt_matrix *x;
-    int64_t *value; /**< [x->count] */
+    const tt_comm *comm;
+    int64_t rows, first; /**< over all ranks; the first of this one */
+    int64_t width;       /**< values of a row; what is asked for is the first of them */
+    int64_t *value;      /**< [rows of this rank, width] */
 } directory;
+
+/** Of the rows of a matrix, one value each, which the caller allocates. */
+directory directory_of(const tt_matrix *x);
 
 /** A value on its way to a row. */
 typedef struct letter {
     int64_t row, value;
 } letter;
 
-/** Hand letters [n] to the owners of their rows: take() is called there for each, in an order that depends on
- * the rank count. Collective. @return TT_OK or TT_ERR_MEMORY */
+/** Hand letters [n] to the owners of their rows: take() is called there for each, with the row's values, in
+ * an order that depends on the rank count. Collective. @return TT_OK or TT_ERR_MEMORY */
 tt_status directory_send(directory *d, const letter *letters, int64_t n,
                          void (*take)(int64_t *at, int64_t value));
 
@@ -70,6 +75,9 @@ typedef struct space {
 tt_status space_new(const tt_matrix *x, space *out);
 void space_free(space *s);
 
+/** Whether a block is of this rank. */
+bool space_owns(const space *s, const block *b);
+
 /** This rank's block i, or the one at `memory` of number `id`. */
 block space_block(const space *s, int64_t i);
 block space_view(const space *s, char *memory, int64_t id);
@@ -101,6 +109,17 @@ void cell_squares(const block *a, const int *row, int n, const block *b, int cel
 
 /** Squared distance of row i of a and row j of b in double, the same bits for both orders. */
 double exact_square(const block *a, int i, const block *b, int j, int64_t cols);
+
+/** Bits for the lanes of square [n, CELL] that are at most `limit`. @param lanes  [n] */
+void lanes_upto(const float *square, int n, float limit, uint32_t *lanes);
+
+/** Which rows of cell `cell` of b are within reach of rows `row` [n <= CELL] of block a. @param hits  [n] bit
+ * j: row j of the cell */
+void cell_hits(const reach *r, const block *a, const int *row, int n, const block *b, int cell, int64_t cols,
+               uint32_t *hits);
+
+/** Numbers of the bits that are set, `first` added. @return how many */
+int list_bits(uint32_t bits, int first, int *out);
 
 /* ---- passes: every pair of blocks meets ---- */
 
@@ -146,21 +165,33 @@ typedef struct dbscan {
     int64_t *root;       /**< [space rows] from the join on: of core rows a row of the matrix that stands for
                             their cluster, in the end its smallest core row; of others the smallest root
                             within reach so far, or -1 */
+    directory found;     /**< [space rows] neighbours that counting came upon, see found_add() */
     directory link;      /**< of a row that stands for a cluster: one, not larger, that stands for the same */
     bool resumed;
 } dbscan;
 
-/** Rows of a cell that are core, or those that are not. @return how many */
-int list_core(const dbscan *d, const block *own, int cell, bool core, int *row);
-
-/** Whether each row of `square` [n, CELL] has one that may be within reach. */
-void rows_near(const float *square, int n, float high, int32_t *near);
-
-/** Whether a square of float32 that may be within reach is. */
-bool within(const dbscan *d, float square, const block *a, int i, const block *b, int j);
-
-/** Settle which rows are core. Collective. */
+/** Settle which rows are core, and note neighbours of all rows. Collective. */
 tt_status dbscan_count(dbscan *d);
+
+/* Neighbours that counting came upon, rows in spatial order: FOUND of a row at most, since memory should not
+ * grow with min_samples. So rows that are not core have all of theirs unless min_samples is larger. */
+enum { FOUND = 32 };
+
+tt_status found_new(dbscan *d);
+
+/** Most neighbours that are noted of a row. */
+int64_t found_most(const dbscan *d);
+
+/** One more neighbour among those of a row, unless they are as many as they may be. @param found  of the row:
+ * how many are still missing, then places that fill from the last one on */
+void found_add(int64_t *found, int64_t neighbour);
+
+/** Neighbours of this rank's row i. @return how many */
+int64_t found_of(const dbscan *d, int64_t i, const int64_t **neighbour);
+
+/** Whether these are all, of a row that is not core; and to forget them. */
+bool found_all(const dbscan *d, int64_t i);
+void found_forget(dbscan *d, int64_t i);
 
 /** Settle the roots of core rows. Collective. */
 tt_status dbscan_join(dbscan *d);

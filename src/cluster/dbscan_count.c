@@ -8,62 +8,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A block, and which rows of its cells lack neighbours. */
+typedef struct party {
+    const block *block;
+    uint32_t lacks[CELLS];
+} party;
+
 typedef struct counting {
     dbscan *d;
     int64_t *carried; /* [visitors, TT_BLOCK_ROWS] what the visitors lacked when they came */
     int64_t *gained;  /* likewise: what this rank and then all found for them */
-    /* one pair of cells */
-    _Alignas(64) float square[CELL * CELL];
-    int row[CELL];                  /* of cell a, those measured */
-    int32_t hits[CELL], near[CELL]; /* by these rows */
-    int32_t lane[CELL];             /* hits by row of cell b */
+    letter *letter;   /* neighbours of visitors, for their owners */
+    int64_t letters, room;
 } counting;
 
-/* Hits by row, by lane, and per row what is not surely out. */
-TT_KERNEL static void count_hits(const float *square, int n, reach r, int32_t *hits, int32_t *near,
-                                 int32_t *lane)
+TT_KERNEL static void find_lacking(const int64_t *info, uint32_t lacks[CELLS])
 {
-    for (int j = 0; j < CELL; j++) lane[j] = 0;
-    for (int i = 0; i < n; i++) {
-        int32_t in = 0, maybe = 0;
-        for (int j = 0; j < CELL; j++) {
-            int32_t hit = square[i * CELL + j] <= r.low;
-            lane[j] += hit;
-            in += hit;
-            maybe += square[i * CELL + j] <= r.high;
-        }
-        hits[i] = in;
-        near[i] = maybe;
+    for (int c = 0; c < CELLS; c++) {
+        uint32_t bits = 0;
+        for (int i = 0; i < CELL; i++) bits |= (uint32_t)(info[c * CELL + i] > 0) << i;
+        lacks[c] = bits;
     }
 }
 
-/* Rows of a cell that lack neighbours, or all its rows. */
-static int list_rows(const block *b, int cell, bool all, int *row)
+/* @return whether any row lacks neighbours */
+static bool party_of(const block *b, party *out)
 {
-    int n = 0;
-    for (int i = cell * CELL; i < (cell + 1) * CELL && i < b->rows; i++)
-        if (all || b->info[i] > 0) row[n++] = i;
-    return n;
-}
-
-static bool lacks(const block *b, int cell)
-{
-    int64_t most = 0;
-    for (int i = cell * CELL; i < (cell + 1) * CELL; i++) most |= b->info[i];
-    return most > 0;
-}
-
-/* Look again at pairs that float32 cannot decide. */
-static void settle_borderline(counting *c, const block *a, int i, const block *b, int cell)
-{
-    const reach *r = &c->d->reach;
-    for (int j = 0; j < CELL; j++) {
-        float square = c->square[i * CELL + j];
-        if (!(square > r->low && square <= r->high)) continue;
-        if (exact_square(a, c->row[i], b, cell * CELL + j, c->d->x->cols) > r->square) continue;
-        c->hits[i]++;
-        c->lane[j]++;
-    }
+    uint32_t any = 0;
+    out->block = b;
+    find_lacking(b->info, out->lacks);
+    for (int c = 0; c < CELLS; c++) any |= out->lacks[c];
+    return any != 0;
 }
 
 static void give(int64_t *lacking, int64_t found)
@@ -71,31 +46,70 @@ static void give(int64_t *lacking, int64_t found)
     *lacking = *lacking > found ? *lacking - found : 0;
 }
 
-/* Count cell i of a and cell j of b; `one` if they are the same cell. Where one side lacks nothing, only rows
- * of the other that do are measured. */
-static void count_cells(counting *c, const block *a, int i, const block *b, int j, bool one)
+/* A neighbour of a row of any rank, both in spatial order. */
+static tt_status note(counting *c, bool own, int64_t row, int64_t neighbour)
 {
-    bool a_lacks = lacks(a, i), b_lacks = lacks(b, j);
-    if (!a_lacks && !b_lacks) return;
-    if (!a_lacks) {
-        count_cells(c, b, j, a, i, one);
-        return;
+    const directory *found = &c->d->found;
+    if (own) {
+        found_add(found->value + (row - found->first) * found->width, neighbour);
+        return TT_OK;
     }
-    int n = list_rows(a, i, b_lacks, c->row);
-    cell_squares(a, c->row, n, b, j, c->d->x->cols, c->square);
-    count_hits(c->square, n, c->d->reach, c->hits, c->near, c->lane);
-    for (int k = 0; k < n; k++) {
-        if (c->near[k] != c->hits[k]) settle_borderline(c, a, k, b, j);
-        give(&a->info[c->row[k]], c->hits[k]);
+    if (c->letters == c->room) {
+        int64_t room = 2 * c->room + 256;
+        TT_TRY(tt_grow(c->room, room, sizeof *c->letter, "neighbours", &c->letter));
+        c->room = room;
     }
-    for (int k = 0; !one && k < CELL; k++) give(&b->info[j * CELL + k], c->lane[k]);
+    c->letter[c->letters++] = (letter){row, neighbour};
+    return TT_OK;
 }
 
-static bool block_lacks(const block *b)
+/* Row i of cell `cell`, which lacks neighbours, has found those of cell `other` of b that `hits` tells. */
+static tt_status credit(counting *c, party *a, int cell, int i, uint32_t hits, const block *b, int other)
 {
-    for (int i = 0; i < CELLS; i++)
-        if (lacks(b, i)) return true;
-    return false;
+    int64_t *lacking = &a->block->info[cell * CELL + i], row = a->block->id * TT_BLOCK_ROWS + cell * CELL + i;
+    int64_t noted = c->d->params->min_samples - *lacking, most = found_most(c->d);
+    bool own = space_owns(&c->d->space, a->block);
+    give(lacking, __builtin_popcount(hits));
+    if (*lacking == 0) a->lacks[cell] &= ~((uint32_t)1 << i);
+    for (; hits && noted < most; hits &= hits - 1, noted++)
+        TT_TRY(note(c, own, row, b->id * TT_BLOCK_ROWS + other * CELL + __builtin_ctz(hits)));
+    return TT_OK;
+}
+
+/* Measure `rows` of cell i of a against cell j of b, for the sake of those of them that lack neighbours and
+ * of `lanes` of the other cell. */
+static tt_status count_rows(counting *c, party *a, int i, uint32_t rows, party *b, int j, uint32_t lanes)
+{
+    int row[CELL], lane[CELL], n = list_bits(rows, i * CELL, row);
+    uint32_t hits[CELL];
+    cell_hits(&c->d->reach, a->block, row, n, b->block, j, c->d->x->cols, hits);
+    for (int k = 0; k < n; k++) {
+        int at = row[k] % CELL;
+        if (hits[k] && a->lacks[i] >> at & 1) TT_TRY(credit(c, a, i, at, hits[k], b->block, j));
+        int m = list_bits(hits[k] & lanes & b->lacks[j], 0, lane);
+        for (int l = 0; l < m; l++) TT_TRY(credit(c, b, j, lane[l], (uint32_t)1 << at, a->block, i));
+    }
+    return TT_OK;
+}
+
+/* What it costs to measure `rows`. */
+static int cost_of(uint32_t rows)
+{
+    return (__builtin_popcount(rows) + TT_CELL_ROWS - 1) / TT_CELL_ROWS;
+}
+
+/* Count cell i of a and cell j of b. Either the rows of each that lack neighbours are measured against the
+ * other cell, or all rows of one, where that is less work. */
+static tt_status count_cells(counting *c, party *a, int i, party *b, int j)
+{
+    uint32_t of_a = a->lacks[i], of_b = b->lacks[j], everything = UINT32_MAX;
+    int left = a->block->rows - i * CELL;
+    if (a == b && i == j) return count_rows(c, a, i, of_a, b, j, 0);
+    if (left < CELL) everything >>= CELL - left;
+    if (cost_of(of_a) + cost_of(of_b) > cost_of(everything))
+        return count_rows(c, a, i, everything, b, j, of_b);
+    if (of_a) TT_TRY(count_rows(c, a, i, of_a, b, j, 0));
+    return of_b ? count_rows(c, b, j, of_b, a, i, 0) : TT_OK;
 }
 
 static tt_status meet(void *state, const block *a, const block *b)
@@ -104,12 +118,14 @@ static tt_status meet(void *state, const block *a, const block *b)
     unsigned char near[CELLS];
     float high = c->d->reach.high;
     int64_t cols = c->d->x->cols;
-    if (!blocks_near(a, b, cols, high) || (!block_lacks(a) && !block_lacks(b))) return TT_OK;
-    cells_near(a, b, cols, high, near);
-    bool same = a->id == b->id;
-    for (int i = 0; i < CELLS; i++)
-        for (int j = same ? i : 0; j < CELLS; j++)
-            if (near[i] >> j & 1) count_cells(c, a, i, b, j, same && i == j);
+    party own = {0}, other = {0}, *one = &own, *two = a->id == b->id ? &own : &other;
+    if (!blocks_near(a, b, cols, high)) return TT_OK;
+    bool any = party_of(a, one);
+    any = party_of(b, two) || any;
+    if (any) cells_near(a, b, cols, high, near);
+    for (int i = 0; any && i < CELLS; i++)
+        for (int j = one == two ? i : 0; j < CELLS; j++)
+            if (near[i] >> j & 1 && (one->lacks[i] | two->lacks[j])) TT_TRY(count_cells(c, one, i, two, j));
     return TT_OK;
 }
 
@@ -119,6 +135,14 @@ static tt_status arrived(void *state, const block *visitor, int64_t n)
     for (int64_t v = 0; v < n; v++)
         memcpy(c->carried + v * TT_BLOCK_ROWS, visitor[v].info, TT_BLOCK_ROWS * sizeof *c->carried);
     return TT_OK;
+}
+
+/* Neighbours of other ranks' rows go there. Collective. */
+static tt_status post(counting *c)
+{
+    tt_status s = directory_send(&c->d->found, c->letter, c->letters, found_add);
+    c->letters = 0;
+    return s;
 }
 
 /* What all ranks found for the visitors goes to their owner. */
@@ -137,33 +161,45 @@ static tt_status leave(void *state, const block *visitor, int64_t n, int owner)
         block b = space_block(s, visitor[v].id - s->first_block);
         for (int i = 0; i < TT_BLOCK_ROWS; i++) give(&b.info[i], c->gained[v * TT_BLOCK_ROWS + i]);
     }
-    return TT_OK;
+    int64_t full = c->letters > s->rows.end - s->rows.begin + 4096; /* so that they stay few */
+    return tt_max_i64(s->x->comm, full) ? post(c) : TT_OK;
+}
+
+/* Rows that lack none are core; of others all neighbours are known, or they are forgotten. */
+static void settle(dbscan *d)
+{
+    const int64_t *neighbour;
+    for (int64_t i = 0; i < d->space.rows.end - d->space.rows.begin; i++) {
+        int64_t lacking = space_block(&d->space, i / TT_BLOCK_ROWS).info[i % TT_BLOCK_ROWS];
+        d->core[i] = lacking == 0;
+        if (found_of(d, i, &neighbour) < d->params->min_samples - lacking && lacking > 0) found_forget(d, i);
+    }
+}
+
+/* Collective. */
+static tt_status count(counting *c)
+{
+    dbscan *d = c->d;
+    int64_t room = pass_visitors(&d->space) * TT_BLOCK_ROWS;
+    pass p = {.label = "dbscan: count neighbours", .state = c, .symmetric = true, .meet = meet, .at = d->at};
+    p.arrived = arrived;
+    p.leave = leave;
+    tt_status s = tt_alloc(room, sizeof *c->carried, "DBSCAN", &c->carried);
+    if (s == TT_OK) s = tt_alloc(room, sizeof *c->gained, "DBSCAN", &c->gained);
+    TT_TRY(tt_agree(d->x->comm, s));
+    s = pass_run(&d->space, &p);
+    d->at = p.at;
+    if (s == TT_OK) s = post(c);
+    if (s == TT_OK) settle(d);
+    return s;
 }
 
 tt_status dbscan_count(dbscan *d)
 {
-    space *s = &d->space;
-    counting *c = NULL;
-    int64_t room = pass_visitors(s) * TT_BLOCK_ROWS;
-    pass p = {.label = "dbscan: count neighbours", .symmetric = true, .meet = meet, .at = d->at};
-    p.arrived = arrived;
-    p.leave = leave;
-    tt_status status = tt_alloc(1, sizeof *c, "DBSCAN", &c);
-    if (status == TT_OK) status = tt_alloc(room, sizeof *c->carried, "DBSCAN", &c->carried);
-    if (status == TT_OK) status = tt_alloc(room, sizeof *c->gained, "DBSCAN", &c->gained);
-    status = tt_agree(s->x->comm, status);
-    if (status == TT_OK) {
-        c->d = d;
-        p.state = c;
-        status = pass_run(s, &p);
-        d->at = p.at;
-    }
-    if (c) {
-        free(c->carried);
-        free(c->gained);
-    }
-    free(c);
-    for (int64_t i = 0; status == TT_OK && i < s->rows.end - s->rows.begin; i++)
-        d->core[i] = space_block(s, i / TT_BLOCK_ROWS).info[i % TT_BLOCK_ROWS] == 0;
-    return status;
+    counting c = {.d = d};
+    tt_status s = count(&c);
+    free(c.carried);
+    free(c.gained);
+    free(c.letter);
+    return s;
 }

@@ -39,9 +39,19 @@ void key_table_free(key_table *t)
     *t = (key_table){0};
 }
 
+directory directory_of(const tt_matrix *x)
+{
+    return (directory){.comm = x->comm, .rows = x->rows, .first = x->first, .width = 1};
+}
+
 static int owner_of(const directory *d, int64_t row)
 {
-    return tt_owner(d->x->rows, TT_BLOCK_ROWS, d->x->comm->size, row);
+    return tt_owner(d->rows, TT_BLOCK_ROWS, d->comm->size, row);
+}
+
+static int64_t *values_of(const directory *d, int64_t row)
+{
+    return d->value + (row - d->first) * d->width;
 }
 
 /* Letters [n] grouped by the owner of their rows; count [size] bytes for each. @param went  [n] where in the
@@ -49,7 +59,7 @@ static int owner_of(const directory *d, int64_t row)
 static tt_status sort_letters(const directory *d, const letter *letters, int64_t n, letter *sorted,
                               int64_t *count, int64_t *went)
 {
-    int size = d->x->comm->size;
+    int size = d->comm->size;
     int64_t *at;
     TT_TRY(tt_alloc(size + 1, sizeof *at, "letters", &at));
     for (int64_t i = 0; i < n; i++) at[owner_of(d, letters[i].row) + 1]++;
@@ -75,8 +85,8 @@ static tt_status post(const directory *d, const letter *letters, int64_t n, int6
     *got = NULL;
     tt_status s = tt_alloc(n, sizeof *sorted, "letters", &sorted);
     if (s == TT_OK) s = sort_letters(d, letters, n, sorted, count, went);
-    s = tt_agree(d->x->comm, s);
-    if (s == TT_OK) s = tt_exchange(d->x->comm, sorted, count, got, count + d->x->comm->size);
+    s = tt_agree(d->comm, s);
+    if (s == TT_OK) s = tt_exchange(d->comm, sorted, count, got, count + d->comm->size);
     free(sorted);
     return s;
 }
@@ -91,13 +101,13 @@ static int64_t letters_in(const int64_t *count, int size)
 tt_status directory_send(directory *d, const letter *letters, int64_t n,
                          void (*take)(int64_t *at, int64_t value))
 {
-    int size = d->x->comm->size;
+    int size = d->comm->size;
     int64_t *count;
     letter *got = NULL;
-    TT_TRY(tt_agree(d->x->comm, tt_alloc(2 * size, sizeof *count, "letters", &count)));
+    TT_TRY(tt_agree(d->comm, tt_alloc(2 * size, sizeof *count, "letters", &count)));
     tt_status s = post(d, letters, n, NULL, &got, count);
     for (int64_t i = 0, m = letters_in(count + size, size); s == TT_OK && i < m; i++)
-        take(&d->value[got[i].row - d->x->first], got[i].value);
+        take(values_of(d, got[i].row), got[i].value);
     free(got);
     free(count);
     return s;
@@ -106,16 +116,16 @@ tt_status directory_send(directory *d, const letter *letters, int64_t n,
 /* The values that letters [n] ask for; no two ask for the same row. Collective. */
 static tt_status ask_distinct(const directory *d, letter *letters, int64_t n)
 {
-    int size = d->x->comm->size;
+    int size = d->comm->size;
     int64_t *count = NULL, *went = NULL;
     letter *got = NULL, *back = NULL;
     tt_status s = tt_alloc(2 * size, sizeof *count, "letters", &count);
     if (s == TT_OK) s = tt_alloc(n, sizeof *went, "letters", &went);
-    s = tt_agree(d->x->comm, s);
+    s = tt_agree(d->comm, s);
     if (s == TT_OK) s = post(d, letters, n, went, &got, count);
     for (int64_t i = 0, m = letters_in(count + size, size); s == TT_OK && i < m; i++)
-        got[i].value = d->value[got[i].row - d->x->first];
-    if (s == TT_OK) s = tt_exchange(d->x->comm, got, count + size, &back, count);
+        got[i].value = *values_of(d, got[i].row);
+    if (s == TT_OK) s = tt_exchange(d->comm, got, count + size, &back, count);
     for (int64_t i = 0; s == TT_OK && i < n; i++) letters[i].value = back[went[i]].value;
     free(back);
     free(got);
@@ -132,7 +142,7 @@ tt_status directory_ask(const directory *d, const int64_t *row, int64_t n, int64
     for (int64_t i = 0; s == TT_OK && i < n; i++)
         value[i] = row[i] < 0 ? -1 : key_table_number(&table, row[i]);
     if (s == TT_OK) s = tt_alloc(table.used, sizeof *letters, "letters", &letters);
-    s = tt_agree(d->x->comm, s);
+    s = tt_agree(d->comm, s);
     for (int64_t i = 0; s == TT_OK && i < n; i++)
         if (row[i] >= 0) letters[value[i]].row = row[i];
     if (s == TT_OK) s = ask_distinct(d, letters, table.used);

@@ -69,16 +69,16 @@ static int list_asking(const nearest *w, const block *a, int cell, int *row, flo
 static void ask_cell(nearest *w, const block *a, const int *row, int n, const block *b, int cell)
 {
     const int64_t *asks = w->asks + (a->id - w->space->first_block) * TT_BLOCK_ROWS;
-    int end = b->rows - cell * CELL < CELL ? b->rows - cell * CELL : CELL;
-    int32_t near[CELL];
+    uint32_t near;
+    int lane[CELL];
     cell_squares(a, row, n, b, cell, w->space->x->cols, w->square);
     for (int k = 0; k < n; k++) {
         const float *square = w->square + (ptrdiff_t)k * CELL;
         float limit = limit_of(w, asks[row[k]]);
-        rows_near(square, 1, limit, near);
-        for (int j = 0; near[0] > 0 && j < end; j++)
-            if (square[j] <= limit)
-                offer(w, asks[row[k]], exact_square(a, row[k], b, cell * CELL + j, w->space->x->cols));
+        lanes_upto(square, 1, limit, &near);
+        int m = list_bits(near, cell * CELL, lane);
+        for (int j = 0; j < m && lane[j] < b->rows; j++)
+            offer(w, asks[row[k]], exact_square(a, row[k], b, lane[j], w->space->x->cols));
     }
 }
 

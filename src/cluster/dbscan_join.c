@@ -25,7 +25,6 @@ typedef struct joining {
     int64_t first_visitor, visitors; /* blocks */
     int64_t *visitor;                /* [visitors, TT_BLOCK_ROWS] nodes, -1 */
     key_table names;
-    _Alignas(64) float square[CELL * CELL];
 } joining;
 
 static int64_t find(joining *w, int64_t i)
@@ -46,9 +45,12 @@ static tt_status add_edge(joining *w, int64_t a, int64_t b)
     return TT_OK;
 }
 
-/* Make one tree of two roots. A visiting cluster never becomes the root of own rows. */
-static tt_status unite(joining *w, int64_t a, int64_t b)
+/* Make one tree of those of two nodes. A visiting cluster never becomes the root of own rows. */
+static tt_status join(joining *w, int64_t a, int64_t b)
 {
+    a = find(w, a);
+    b = find(w, b);
+    if (a == b) return TT_OK;
     if (w->published) TT_TRY(add_edge(w, w->name[a], w->name[b]));
     if (a > b) {
         int64_t held = a;
@@ -62,24 +64,18 @@ static tt_status unite(joining *w, int64_t a, int64_t b)
 
 /* ---- blocks ---- */
 
-static bool is_own(const joining *w, const block *b)
-{
-    int64_t i = b->id - w->d->space.first_block;
-    return i >= 0 && i < w->d->space.blocks;
-}
-
 /* Node of row i of a block; -1 if it is not core. */
 static int64_t node_of(const joining *w, const block *b, int i)
 {
-    if (!is_own(w, b)) return w->visitor[(b->id - w->first_visitor) * TT_BLOCK_ROWS + i];
+    if (!space_owns(&w->d->space, b)) return w->visitor[(b->id - w->first_visitor) * TT_BLOCK_ROWS + i];
     int64_t row = (b->id - w->d->space.first_block) * TT_BLOCK_ROWS + i;
     return i < b->rows && w->d->core[row] ? row : -1;
 }
 
 static int64_t *sample_of(const joining *w, const block *b)
 {
-    return is_own(w, b) ? &w->sample[b->id - w->d->space.first_block]
-                        : &w->sample[w->d->space.blocks + b->id - w->first_visitor];
+    return space_owns(&w->d->space, b) ? &w->sample[b->id - w->d->space.first_block]
+                                       : &w->sample[w->d->space.blocks + b->id - w->first_visitor];
 }
 
 /* Roots of the rows of a cell, -1 where a row is not core. @return whether all core rows have one, in *one
@@ -121,35 +117,33 @@ static bool are_one(joining *w, const block *a, const block *b)
     return x == EMPTY || y == EMPTY || (x >= 0 && y >= 0 && find(w, x) == find(w, y));
 }
 
-/* Row i of a against the rows of a cell of b, whose roots are `root`. */
-static tt_status join_row(joining *w, const block *a, int i, const float *square, const block *b, int cell,
-                          int64_t root[CELL])
+/* Rows of cell i of a, but for those of tree `but`, against cell j of b. */
+static tt_status join_rows(joining *w, const block *a, int i, const int64_t root[CELL], int64_t but,
+                           const block *b, int j)
 {
-    int64_t own = find(w, node_of(w, a, i)), one;
-    for (int j = 0; j < CELL; j++) {
-        if (root[j] < 0 || root[j] == own || square[j] > w->d->reach.high) continue;
-        if (!within(w->d, square[j], a, i, b, cell * CELL + j)) continue;
-        TT_TRY(unite(w, own, root[j]));
-        own = find(w, own);
-        cell_roots(w, b, cell, root, &one);
+    int row[CELL], lane[CELL], n = 0;
+    uint32_t hits[CELL];
+    for (int k = 0; k < CELL; k++)
+        if (root[k] >= 0 && root[k] != but) row[n++] = i * CELL + k;
+    cell_hits(&w->d->reach, a, row, n, b, j, w->d->x->cols, hits);
+    for (int k = 0; k < n; k++) {
+        int m = list_bits(hits[k], j * CELL, lane);
+        for (int l = 0; l < m; l++) {
+            int64_t node = node_of(w, b, lane[l]);
+            if (node >= 0) TT_TRY(join(w, node_of(w, a, row[k]), node));
+        }
     }
     return TT_OK;
 }
 
+/* Where all of one cell are of one tree, rows of the other that are too need not be measured. */
 static tt_status join_cells(joining *w, const block *a, int i, const block *b, int j)
 {
-    int64_t own[CELL], root[CELL], one, other;
-    int row[CELL];
-    int32_t near[CELL];
-    bool same = cell_roots(w, a, i, own, &one);
-    same = cell_roots(w, b, j, root, &other) && same;
-    if (one < 0 || other < 0 || (same && one == other)) return TT_OK;
-    int n = list_core(w->d, a, i, true, row);
-    cell_squares(a, row, n, b, j, w->d->x->cols, w->square);
-    rows_near(w->square, n, w->d->reach.high, near);
-    for (int k = 0; k < n; k++)
-        if (near[k]) TT_TRY(join_row(w, a, row[k], w->square + (ptrdiff_t)k * CELL, b, j, root));
-    return TT_OK;
+    int64_t of_a[CELL], of_b[CELL], one, other;
+    bool a_same = cell_roots(w, a, i, of_a, &one), b_same = cell_roots(w, b, j, of_b, &other);
+    if (one < 0 || other < 0 || (a_same && b_same && one == other)) return TT_OK;
+    if (b_same || !a_same) return join_rows(w, a, i, of_a, b_same ? other : -1, b, j);
+    return join_rows(w, b, j, of_b, one, a, i);
 }
 
 static tt_status meet(void *state, const block *a, const block *b)
@@ -207,9 +201,8 @@ static void take_least(int64_t *at, int64_t value)
 }
 
 /* Every row in the directory names the end of its chain. Collective. */
-static tt_status shorten(directory *link)
+static tt_status shorten(const tt_matrix *x, directory *link)
 {
-    const tt_matrix *x = link->x;
     int64_t *value = NULL, *at = NULL, changed = 1, n = 0;
     tt_status s = TT_OK;
     for (int64_t i = 0; i < x->count; i++) n += link->value[i] != x->first + i;
@@ -242,7 +235,7 @@ static tt_status hook(joining *w, int64_t *left)
     letter *letters = NULL;
     tt_status s = tt_alloc(4 * n, sizeof *end, "joins of clusters", &end);
     if (s == TT_OK) s = tt_alloc(n, sizeof *letters, "joins of clusters", &letters);
-    s = tt_agree(link->x->comm, s);
+    s = tt_agree(link->comm, s);
     for (int64_t i = 0; s == TT_OK && i < n; i++) {
         end[2 * i] = w->edge[i].a;
         end[2 * i + 1] = w->edge[i].b;
@@ -256,7 +249,7 @@ static tt_status hook(joining *w, int64_t *left)
         w->edge[w->edges++] = (edge){a, b};
     }
     if (s == TT_OK) s = directory_send(link, letters, w->edges, take_least);
-    *left = tt_sum_i64(link->x->comm, w->edges);
+    *left = tt_sum_i64(link->comm, w->edges);
     free(letters);
     free(end);
     return s;
@@ -294,7 +287,7 @@ static tt_status settle(joining *w)
 {
     int64_t left = 1;
     while (left > 0) {
-        TT_TRY(shorten(&w->d->link));
+        TT_TRY(shorten(w->d->x, &w->d->link));
         TT_TRY(hook(w, &left));
     }
     TT_TRY(rename_trees(w));
@@ -334,6 +327,21 @@ static tt_status plant(joining *w)
     return s;
 }
 
+/* This rank's core rows that counting found to be neighbours. */
+static tt_status join_found(joining *w)
+{
+    const directory *found = &w->d->found;
+    for (int64_t i = 0; i < w->own; i++) {
+        const int64_t *neighbour;
+        int64_t n = w->d->core[i] ? found_of(w->d, i, &neighbour) : 0;
+        for (int64_t k = 0; k < n; k++) {
+            int64_t other = neighbour[k] - found->first;
+            if (other >= 0 && other < w->own && w->d->core[other]) TT_TRY(join(w, i, other));
+        }
+    }
+    return TT_OK;
+}
+
 static tt_status joining_new(joining *w)
 {
     const space *s = &w->d->space;
@@ -345,7 +353,8 @@ static tt_status joining_new(joining *w)
     TT_TRY(tt_alloc(visitors * TT_BLOCK_ROWS, sizeof *w->visitor, "clusters", &w->visitor));
     TT_TRY(tt_alloc(s->blocks + visitors, sizeof *w->sample, "clusters", &w->sample));
     for (int64_t i = 0; i < s->blocks; i++) w->sample[i] = MIXED;
-    return plant(w);
+    TT_TRY(plant(w));
+    return join_found(w);
 }
 
 static void joining_free(joining *w)

@@ -87,3 +87,43 @@ double exact_square(const block *a, int i, const block *b, int j, int64_t cols)
     }
     return sum;
 }
+
+TT_KERNEL static void compare_lanes(const float *square, int n, float limit, uint32_t *lanes)
+{
+    for (int i = 0; i < n; i++) {
+        uint32_t bits = 0;
+        for (int j = 0; j < CELL; j++) bits |= (uint32_t)(square[i * CELL + j] <= limit) << j;
+        lanes[i] = bits;
+    }
+}
+
+void lanes_upto(const float *square, int n, float limit, uint32_t *lanes)
+{
+    compare_lanes(square, n, limit, lanes);
+}
+
+void cell_hits(const reach *r, const block *a, const int *row, int n, const block *b, int cell, int64_t cols,
+               uint32_t *hits)
+{
+    _Alignas(64) float square[CELL * CELL];
+    uint32_t maybe[CELL];
+    int lane[CELL];
+    if (n <= 0) return;
+    cell_squares(a, row, n, b, cell, cols, square);
+    lanes_upto(square, n, r->low, hits);
+    lanes_upto(square, n, r->high, maybe);
+    for (int i = 0; i < n; i++) {
+        if (maybe[i] == hits[i]) continue;
+        int open = list_bits(maybe[i] & ~hits[i], 0, lane);
+        for (int j = 0; j < open; j++)
+            if (exact_square(a, row[i], b, cell * CELL + lane[j], cols) <= r->square)
+                hits[i] |= (uint32_t)1 << lane[j];
+    }
+}
+
+int list_bits(uint32_t bits, int first, int *out)
+{
+    int n = 0;
+    for (; bits; bits &= bits - 1) out[n++] = first + __builtin_ctz(bits);
+    return n;
+}

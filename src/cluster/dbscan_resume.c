@@ -49,7 +49,7 @@ static tt_status write_rows(const dbscan *d, tt_store *store, const directory *s
 
 static tt_status directory_new(const tt_matrix *x, directory *d)
 {
-    *d = (directory){.x = x};
+    *d = directory_of(x);
     return tt_alloc(x->count, sizeof *d->value, "a checkpoint", &d->value);
 }
 
@@ -90,9 +90,9 @@ static tt_status is_ours(const dbscan *d, bool *ours)
     return tt_agree(d->x->comm, s);
 }
 
-static tt_status read_rows(tt_store *store, directory *state, directory *core, double at[AT_N])
+static tt_status read_rows(tt_store *store, const tt_matrix *x, directory *state, directory *core,
+                           double at[AT_N])
 {
-    const tt_matrix *x = state->x;
     TT_TRY(tt_store_read(store, "/state", x->first, x->count, TT_I64, state->value));
     TT_TRY(tt_store_read(store, "/core", x->first, x->count, TT_I64, core->value));
     return tt_store_read(store, "/place", 0, AT_N, TT_F64, at);
@@ -116,23 +116,24 @@ static tt_status fetch(dbscan *d, const directory *state, const directory *core,
         bool half = d->phase == DBSCAN_COUNT && value[i] > 0 && !same_ranks;
         *known(d, i) = half ? d->params->min_samples : value[i];
         d->core[i] = value[n + i] != 0;
+        if (d->phase > DBSCAN_COUNT) found_forget(d, i);
     }
     free(value);
     return s;
 }
 
-static tt_status read_checkpoint(tt_store *store, directory *state, directory *core, double at[AT_N])
+static tt_status read_checkpoint(tt_store *store, const tt_matrix *x, directory *state, directory *core,
+                                 double at[AT_N])
 {
-    const tt_comm *comm = state->x->comm;
     tt_column column;
     bool found;
     TT_TRY(tt_store_column(store, "/state", &column, &found));
-    tt_status s = directory_new(state->x, state);
-    if (s == TT_OK) s = directory_new(state->x, core);
-    if (s == TT_OK && (!found || column.dims[0] != state->x->rows))
+    tt_status s = directory_new(x, state);
+    if (s == TT_OK) s = directory_new(x, core);
+    if (s == TT_OK && (!found || column.dims[0] != x->rows))
         s = tt_fail(TT_ERR_INPUT, "%s is not of these rows", tt_store_path(store));
-    if (s == TT_OK) s = read_rows(store, state, core, at);
-    return tt_agree(comm, s);
+    if (s == TT_OK) s = read_rows(store, x, state, core, at);
+    return tt_agree(x->comm, s);
 }
 
 /* Where it goes on. */
@@ -146,7 +147,7 @@ static void say(const dbscan *d, const double at[AT_N])
 
 tt_status dbscan_resume(dbscan *d)
 {
-    directory state = {.x = d->x}, core = {0};
+    directory state = {0}, core = {0};
     double at[AT_N];
     tt_store *store = NULL;
     bool ours = false;
@@ -154,7 +155,7 @@ tt_status dbscan_resume(dbscan *d)
     TT_TRY(is_ours(d, &ours));
     if (!ours) return TT_OK;
     tt_status s = tt_store_open(d->x->comm, d->params->checkpoint, &store);
-    if (s == TT_OK) s = read_checkpoint(store, &state, &core, at);
+    if (s == TT_OK) s = read_checkpoint(store, d->x, &state, &core, at);
     tt_store_close(store);
     if (s == TT_OK) {
         s = fetch(d, &state, &core, at);

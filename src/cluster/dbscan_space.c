@@ -243,6 +243,11 @@ block space_view(const space *s, char *memory, int64_t id)
     return b;
 }
 
+bool space_owns(const space *s, const block *b)
+{
+    return b->id >= s->first_block && b->id < s->first_block + s->blocks;
+}
+
 block space_block(const space *s, int64_t i)
 {
     return space_view(s, s->memory + (size_t)i * s->slot, s->first_block + i);

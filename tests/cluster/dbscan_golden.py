@@ -42,6 +42,10 @@ def cases():
     x, _ = make_blobs(800, 6, centers=5, cluster_std=1.2, random_state=8)
     yield "cosine", x * rng.uniform(0.1, 9, (800, 1)), 0.02, 6  # names that begin so: distances and eps are cosine
     yield "cosine_noise", rng.normal(size=(600, 3)), 0.004, 5
+    # crowds of 38 and 30 on both sides of their one core row: more neighbours than are kept in mind
+    crowd = np.repeat([[0.9, 0.0], [-0.9, 0.0], [0.0, 0.0]], [38, 30, 1], axis=0)
+    x = np.concatenate([crowd + [50.0 * (i % 4), 50.0 * (i // 4)] + rng.normal(0, 0.01, crowd.shape) for i in range(14)])
+    yield "crowded", x[rng.permutation(len(x))], 1.0, 45
 
 
 with h5py.File(os.path.join(os.path.dirname(os.path.abspath(__file__)), "dbscan_golden.h5"), "w") as f:

@@ -9,10 +9,11 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const names[] = {
-    "blobs2",    "blobs8",        "blobs32", "blobs128",   "rings",   "moons",  "duplicates",
-    "collinear", "grid",          "offset",  "everything", "nothing", "alone",  "all_equal",
-    "one_row",   "grid_diagonal", "noise1",  "one_lonely", "chain",   "cosine", "cosine_noise"};
+static const char *const names[] = {"blobs2",        "blobs8",     "blobs32",    "blobs128",  "rings",
+                                    "moons",         "duplicates", "collinear",  "grid",      "offset",
+                                    "everything",    "nothing",    "alone",      "all_equal", "one_row",
+                                    "grid_diagonal", "noise1",     "one_lonely", "chain",     "cosine",
+                                    "cosine_noise",  "crowded"};
 enum { NAMES = sizeof names / sizeof *names };
 
 /* One case of the golden file, this rank's rows. */
