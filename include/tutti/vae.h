@@ -24,14 +24,14 @@ typedef struct tt_model_params {
 
 /** Settings `train:`. */
 typedef struct tt_train_params {
-    double beta;          /**< weight of the KL term */
-    char *kl_schedule;    /**< linear: beta rises once | cyclic: again and again */
-    int kl_warmup_epochs; /**< epochs over which beta rises linearly from 0 */
-    int kl_cycles;        /**< of equal length, beta rising over the first half of each (Fu et al. 2019) */
-    double free_bits;     /**< nats of each latent dimension of a row that cost nothing */
-    int pretrain_epochs;  /**< of a plain autoencoder, before a mixture prior is fitted */
-    int epochs, batch_size;
-    char *optimizer; /**< adam | adamw | sgd */
+    double beta;            /**< weight of the KL term */
+    char *kl_schedule;      /**< linear: beta rises once | cyclic: again and again */
+    int kl_warmup_epochs;   /**< epochs over which beta rises linearly from 0 */
+    int kl_cycles;          /**< of equal length, beta rising over the first half of each (Fu et al. 2019) */
+    double free_bits;       /**< nats of each latent dimension of a row that cost nothing */
+    int pretrain_epochs;    /**< of a plain autoencoder, before a mixture prior is fitted */
+    int epochs, batch_size; /**< 0: auto, until tt_train_settle() puts a number there */
+    char *optimizer;        /**< adam | adamw | sgd */
     double learning_rate;
     char *scale_learning_rate; /**< none | linear: times batch_size / 256 (Goyal et al. 2017) */
     char *schedule;            /**< constant | cosine: down to 0 at the end */
@@ -49,6 +49,10 @@ typedef struct tt_train_params {
                      it the weights of the best epoch are published */
     double checkpoint_seconds;
 } tt_train_params;
+
+/** Put numbers where epochs and batch size are auto: 50 of 256 rows, and 30 of 64 for conv, where a row of
+ * 128 x 130 pixels costs a hundred times as much and tells the weights as much more. Not collective. */
+void tt_train_settle(const tt_model_params *model, tt_train_params *train);
 
 /** `tutti train`: model.h5 from a matrix "FILE.h5:/x" (with /valid and /clip/track beside it if they are
  * there).

@@ -77,6 +77,7 @@ static tt_status store_all(char **value, char **where, tt_config *config)
         if (settings[i].offset == NOWHERE && strcmp(value[i], settings[i].initial) != 0 && tt_log_rank() == 0)
             tt_warn("%s%s: no stage of this version uses it", where[i] ? where[i] : "", settings[i].path);
     }
+    tt_train_settle(&config->model, &config->train);
     return settings_check(config);
 }
 
@@ -167,14 +168,37 @@ static void print_setting(FILE *to, const setting *s, const char *value, char op
     fputs("'\n", to);
 }
 
-tt_status tt_config_text(const tt_config *config, const char *prefixes, char **out)
+/* The value as text, or the number that its word was settled to; `text` may hold the result. */
+static const char *settled(const tt_config *config, int i, char text[16])
+{
+    const setting *s = &settings[i];
+    if (s->kind != SETTING_COUNT || strcmp(config->values[i], s->choices) != 0) return config->values[i];
+    int number = *(const int *)((const char *)config + s->offset);
+    if (number == 0) return config->values[i];
+    snprintf(text, 16, "%d", number);
+    return text;
+}
+
+static tt_status print_settings(const tt_config *config, const char *prefixes, bool given, char **out)
 {
     size_t n;
-    char open[128] = "";
+    char open[128] = "", number[16];
     FILE *to = open_memstream(out, &n);
     if (!to) return tt_fail(TT_ERR_MEMORY, "no memory for the settings as text");
-    for (int i = 0; i < n_settings; i++)
-        if (wanted(settings[i].path, prefixes)) print_setting(to, &settings[i], config->values[i], open);
+    for (int i = 0; i < n_settings; i++) {
+        if (!wanted(settings[i].path, prefixes)) continue;
+        print_setting(to, &settings[i], given ? config->values[i] : settled(config, i, number), open);
+    }
     if (fclose(to) != 0) return tt_fail(TT_ERR_MEMORY, "no memory for the settings as text");
     return TT_OK;
+}
+
+tt_status tt_config_text(const tt_config *config, const char *prefixes, char **out)
+{
+    return print_settings(config, prefixes, false, out);
+}
+
+tt_status tt_config_given(const tt_config *config, char **out)
+{
+    return print_settings(config, NULL, true, out);
 }

@@ -193,15 +193,17 @@ static tt_status run_line(const run_context *run, const char *config_text)
 tt_status tt_pipeline_run(const tt_comm *comm, const tt_config *config, const tt_run_options *options)
 {
     rundir *dir;
-    char *config_text = NULL;
+    char *config_text = NULL, *given = NULL;
     run_context run = {.comm = comm, .config = config, .options = options};
     TT_TRY(rundir_open(comm, options->directory, &dir));
     tt_status s = make_paths(options->directory, &run);
     if (s == TT_OK) s = tt_config_text(config, NULL, &config_text);
-    if (s == TT_OK && comm->rank == 0) s = rundir_write(options->directory, "config.yaml", config_text);
+    if (s == TT_OK) s = tt_config_given(config, &given);
+    if (s == TT_OK && comm->rank == 0) s = rundir_write(options->directory, "config.yaml", given);
     s = tt_agree(comm, s);
     if (s == TT_OK) s = run_line(&run, config_text);
     free(config_text);
+    free(given);
     free_paths(&run);
     rundir_close(dir);
     return s;

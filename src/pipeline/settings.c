@@ -21,6 +21,11 @@
     {                                                                                                        \
         path, SETTING_AUTO, AT(member), word, 1e-300, 1e300, word, 0                                         \
     }
+/* Likewise a whole number. */
+#define COUNT(path, member, initial, word, high)                                                             \
+    {                                                                                                        \
+        path, SETTING_COUNT, AT(member), initial, 1, high, word, 0                                           \
+    }
 #define CHOICE(path, member, initial, choices)                                                               \
     {                                                                                                        \
         path, SETTING_CHOICE, AT(member), initial, 0, 0, choices, 0                                          \
@@ -33,7 +38,7 @@ const setting settings[] = {
     INT_("audio.sample_rate", audio.sample_rate, "22050", 8000, 192000),
     REAL("audio.clip_seconds", audio.clip_seconds, "3.0", 0.01, 600),
     REAL("audio.clip_hop", audio.clip_hop, "3.0", 0.01, 3600),
-    {"audio.clips_per_track", SETTING_COUNT, AT(audio.clips_per_track), "all", 1, 1e9, NULL, 0},
+    COUNT("audio.clips_per_track", audio.clips_per_track, "all", "all", 1e9),
     REAL("audio.time_limit", audio.time_limit, "0", 0, 1e6),
     INT_("features.n_fft", features.n_fft, "2048", 64, 65536),
     INT_("features.hop_length", features.hop_length, "512", 16, 65536),
@@ -49,7 +54,7 @@ const setting settings[] = {
     {"lyrics.ngram", SETTING_INTS, AT(lyrics.ngram), "[1, 2]", 1, TT_NGRAM_MAX, NULL, AT(lyrics.n_ngram)},
     {"lyrics.min_df", SETTING_BOUND, AT(lyrics.min_df), "2", 0, 1e9, NULL, 0},
     {"lyrics.max_df", SETTING_BOUND, AT(lyrics.max_df), "0.95", 0, 1e9, NULL, 0},
-    {"lyrics.max_features", SETTING_COUNT, AT(lyrics.max_features), "20000", 1, 1e9, NULL, 0},
+    COUNT("lyrics.max_features", lyrics.max_features, "20000", "all", 1e9),
     {"lyrics.sublinear_tf", SETTING_BOOL, AT(lyrics.sublinear_tf), "false", 0, 0, NULL, 0},
     {"lyrics.stop_words", SETTING_TEXT, AT(lyrics.stop_words), "none", 0, 0, NULL, 0},
     CHOICE("lyrics.stemming", lyrics.stemming, "none", "none snowball"),
@@ -75,8 +80,8 @@ const setting settings[] = {
     INT_("train.kl_cycles", train.kl_cycles, "4", 1, 1e6),
     REAL("train.free_bits", train.free_bits, "0", 0, 1e6),
     INT_("train.pretrain_epochs", train.pretrain_epochs, "20", 0, 1e6),
-    INT_("train.epochs", train.epochs, "50", 1, 1e6),
-    INT_("train.batch_size", train.batch_size, "256", 1, 1 << 24),
+    COUNT("train.epochs", train.epochs, "auto", "auto", 1e6),
+    COUNT("train.batch_size", train.batch_size, "auto", "auto", 1 << 24),
     CHOICE("train.optimizer", train.optimizer, "adam", "adam adamw sgd"),
     REAL("train.learning_rate", train.learning_rate, "1.0e-3", 1e-12, 10),
     CHOICE("train.scale_learning_rate", train.scale_learning_rate, "none", "none linear"),
@@ -171,7 +176,12 @@ static tt_status number(const setting *s, const char *text, const char *where, d
     char *end;
     *out = strtod(text, &end);
     while (*end == ' ') end++;
-    if (end == text || *end || !isfinite(*out)) return bad_value(s, where, text, "a number");
+    if (end == text || *end || !isfinite(*out)) {
+        char takes[64];
+        bool word = s->kind == SETTING_COUNT || s->kind == SETTING_AUTO;
+        snprintf(takes, sizeof takes, "a number%s%s", word ? " or " : "", word ? s->choices : "");
+        return bad_value(s, where, text, takes);
+    }
     if (whole && *out != floor(*out)) return bad_value(s, where, text, "a whole number");
     if (*out < s->low || *out > s->high)
         return tt_fail(TT_ERR_CONFIG, "%s%s: %s is out of range: %.15g to %.15g", where, s->path, text,
@@ -321,8 +331,6 @@ tt_status setting_store(const setting *s, const char *value, const char *where, 
     case SETTING_RANGE:
         return store_range(s, value, where, to, count);
     case SETTING_COUNT:
-        if (strcmp(value, "all") != 0) TT_TRY(number(s, value, where, &v));
-        break;
     case SETTING_AUTO:
         if (strcmp(value, s->choices) != 0) TT_TRY(number(s, value, where, &v));
         break;

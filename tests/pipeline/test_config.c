@@ -92,6 +92,54 @@ static void test_text_round_trip(void **state)
     MPI_Barrier(world.mpi);
 }
 
+static tt_config *loaded(const char *text, const char *const *sets, int n_sets)
+{
+    tt_config *c;
+    assert_ok(tt_config_load(&world, text ? file(text) : NULL, sets, n_sets, &c));
+    MPI_Barrier(world.mpi);
+    return c;
+}
+
+/* The same words, which fingerprints are made of, whether a number was said or left to the kind of model. */
+static void check_auto(const char *kind, const char *epochs, const char *batch, int n_epochs, int n_batch)
+{
+    const char *said[] = {kind, epochs, batch};
+    char *of_auto, *of_numbers, *given;
+    tt_config *a = loaded(NULL, said, 1), *b = loaded(NULL, said, 3);
+    assert_int_equal(a->train.epochs, n_epochs);
+    assert_int_equal(a->train.batch_size, n_batch);
+    assert_ok(tt_config_text(a, NULL, &of_auto));
+    assert_ok(tt_config_text(b, NULL, &of_numbers));
+    assert_string_equal(of_auto, of_numbers);
+    assert_null(strstr(of_auto, "epochs: auto"));
+    assert_ok(tt_config_given(a, &given));
+    assert_non_null(strstr(given, "epochs: auto\n  batch_size: auto\n"));
+    tt_config_free(b);
+    b = loaded(given, NULL, 0);
+    assert_int_equal(b->train.epochs, n_epochs);
+    tt_config_free(a);
+    tt_config_free(b);
+    free(of_auto);
+    free(of_numbers);
+    free(given);
+}
+
+static void test_auto(void **state)
+{
+    (void)state;
+    const char *sets[] = {"model.kind=conv", "train.epochs=7"};
+    check_auto("model.kind=fc", "train.epochs=50", "train.batch_size=256", 50, 256);
+    check_auto("model.kind=two_branch", "train.epochs=50", "train.batch_size=256", 50, 256);
+    check_auto("model.kind=conv", "train.epochs=30", "train.batch_size=64", 30, 64);
+    tt_config *c = loaded("train: {batch_size: 256}\n", sets, 2);
+    assert_int_equal(c->train.epochs, 7);
+    assert_int_equal(c->train.batch_size, 256);
+    tt_config_free(c);
+    rejects(NULL, "train.epochs=0", TT_ERR_CONFIG, "--set train.epochs: 0 is out of range");
+    rejects(NULL, "train.batch_size=all", TT_ERR_CONFIG, "'all' is not a number or auto");
+    rejects(NULL, "audio.clips_per_track=auto", TT_ERR_CONFIG, "'auto' is not a number or all");
+}
+
 /* Every setting of the design page stands in one file. */
 static void test_whole_contract(void **state)
 {
@@ -191,6 +239,6 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_defaults),        cmocka_unit_test(test_file_and_sets),
     cmocka_unit_test(test_text_round_trip), cmocka_unit_test(test_whole_contract),
     cmocka_unit_test(test_range),           cmocka_unit_test(test_wrong_ones),
-    cmocka_unit_test(test_no_file),
+    cmocka_unit_test(test_no_file),         cmocka_unit_test(test_auto),
 };
 TT_TEST_MAIN(cases)
