@@ -92,7 +92,7 @@ typedef struct tt_cluster_params {
     tt_kmeans_params kmeans;
     struct {
         int k;
-        double distance_threshold; /**< 0: cut by k */
+        double distance_threshold; /**< -1: cut by k */
         char *linkage, *metric;
         int presample;
     } agglomerative;

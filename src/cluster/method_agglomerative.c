@@ -37,7 +37,7 @@ static tt_status make(const workshop *w, const task *t, const tt_matrix *x)
 {
     tt_agglomerative tree;
     double threshold = w->params->agglomerative.distance_threshold;
-    tt_agglomerative_params params = {.k = threshold > 0 ? 0 : w->params->agglomerative.k,
+    tt_agglomerative_params params = {.k = threshold >= 0 ? 0 : w->params->agglomerative.k,
                                       .distance_threshold = threshold,
                                       .presample = w->params->agglomerative.presample,
                                       .checkpoint = w->checkpoint,

@@ -16,10 +16,10 @@
     {                                                                                                        \
         path, SETTING_REAL, AT(member), initial, low, high, NULL, 0                                          \
     }
-/* A number above zero, or a word that stands for none, which is 0. */
-#define WORD(path, member, word)                                                                             \
+/* A number from `low` on, or a word that stands for none. */
+#define WORD(path, member, word, low)                                                                        \
     {                                                                                                        \
-        path, SETTING_AUTO, AT(member), word, 1e-300, 1e300, word, 0                                         \
+        path, SETTING_AUTO, AT(member), word, low, 1e300, word, 0                                            \
     }
 /* Likewise a whole number. */
 #define COUNT(path, member, initial, word, high)                                                             \
@@ -108,13 +108,13 @@ const setting settings[] = {
     REAL("cluster.kmeans.tol", cluster.kmeans.tol, "1.0e-4", 0, 1),
     INT_("cluster.kmeans.mini_batch", cluster.kmeans.mini_batch, "0", 0, 1e9),
     INT_("cluster.agglomerative.k", cluster.agglomerative.k, "10", 1, 1e9),
-    WORD("cluster.agglomerative.distance_threshold", cluster.agglomerative.distance_threshold, "none"),
+    WORD("cluster.agglomerative.distance_threshold", cluster.agglomerative.distance_threshold, "none", 0),
     CHOICE("cluster.agglomerative.linkage", cluster.agglomerative.linkage, "ward",
            "ward complete average single"),
     CHOICE("cluster.agglomerative.metric", cluster.agglomerative.metric, "euclidean",
            "euclidean sqeuclidean cosine"),
     INT_("cluster.agglomerative.presample", cluster.agglomerative.presample, "0", 0, 1e9),
-    WORD("cluster.dbscan.eps", cluster.dbscan.eps, "auto"),
+    WORD("cluster.dbscan.eps", cluster.dbscan.eps, "auto", 1e-300),
     CHOICE("cluster.dbscan.metric", cluster.dbscan.metric, "euclidean", "euclidean cosine"),
     INT_("cluster.dbscan.min_samples", cluster.dbscan.min_samples, "10", 1, 1e9),
     {"embed.perplexity", SETTING_REAL, NOWHERE, "30", 1, 1e6, NULL, 0},
@@ -332,7 +332,10 @@ tt_status setting_store(const setting *s, const char *value, const char *where, 
         return store_range(s, value, where, to, count);
     case SETTING_COUNT:
     case SETTING_AUTO:
-        if (strcmp(value, s->choices) != 0) TT_TRY(number(s, value, where, &v));
+        if (strcmp(value, s->choices) == 0)
+            v = s->low > 0 ? 0 : -1;
+        else
+            TT_TRY(number(s, value, where, &v));
         break;
     default:
         TT_TRY(number(s, value, where, &v));

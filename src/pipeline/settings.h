@@ -9,7 +9,7 @@
 typedef enum setting_kind {
     SETTING_INT,    /* int */
     SETTING_COUNT,  /* int, or the word in `choices`, which is 0 */
-    SETTING_AUTO,   /* double, or the word in `choices`, which is 0 */
+    SETTING_AUTO,   /* double, or the word in `choices`, which is 0, or -1 where 0 is a number */
     SETTING_REAL,   /* double */
     SETTING_BOUND,  /* tt_bound: a whole number, or a share of 1 written with a point */
     SETTING_SEED,   /* uint64_t */
