@@ -4,6 +4,7 @@
 #include "vae/training.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Rows per forward pass. Small, since held-out rows are few in a block and a pass is padded to this. */
 enum { CHUNK_ROWS = 64 };
@@ -45,13 +46,14 @@ static tt_status add_chunk(const tt_training *t, tt_vae_work *work, const float 
     return TT_OK;
 }
 
-/* A block's marked rows in chunks of one shape. */
+/* A block's marked rows in chunks of one shape; where there are none, nothing is read. */
 static tt_status add_block(const tt_training *t, const unsigned char *mask, int64_t begin, tt_vae_work *work,
                            float *room, float *x, double *sum)
 {
     tt_matrix m;
     int64_t used = 0;
     int32_t condition[CHUNK_ROWS] = {0};
+    if (!memchr(mask + begin, 1, TT_BLOCK_ROWS)) return TT_OK;
     TT_TRY(tt_samples_block(&t->samples, begin, room, &m));
     work->condition = t->samples.condition ? condition : NULL;
     for (int64_t i = 0; i < m.count; i++) {
