@@ -123,10 +123,18 @@ int list_bits(uint32_t bits, int first, int *out);
 
 /* ---- passes: every pair of blocks meets ---- */
 
-/** How far a pass is: pairs of own blocks by how many blocks they are apart, then other ranks' blocks. */
+/** How far a pass is: pairs of own blocks by how many blocks they are apart, then rounds of visits. */
 typedef struct place {
     int64_t apart, visited;
 } place;
+
+enum { TAG_BLOCKS, TAG_GAINED }; /* of messages between the two ranks of a visit */
+
+/** Blocks of one rank on a visit to another. */
+typedef struct visit {
+    int rank;         /**< whose they are, or at whom */
+    int64_t first, n; /**< over all ranks; none: n is 0 */
+} visit;
 
 typedef struct pass {
     const char *label; /**< for progress */
@@ -137,10 +145,11 @@ typedef struct pass {
     /** Own blocks have met and are about to visit: their info is what travels. Not collective; may be NULL.
      */
     void (*depart)(void *state);
-    /** Blocks [n] have come from `owner`, and have met all of this rank's; NULL: nothing to do. `arrived` is
-     * not collective, `leave` is. */
+    /** Blocks [n] of another rank have come. Not collective; may be NULL. */
     tt_status (*arrived)(void *state, const block *visitor, int64_t n);
-    tt_status (*leave)(void *state, const block *visitor, int64_t n, int owner);
+    /** Visitors have met all blocks of this rank: they came from one rank while own blocks went to another.
+     * Collective; may be NULL. */
+    tt_status (*leave)(void *state, const block *visitor, const visit *came, const visit *went);
     place at; /**< in: where to begin; out: where it ended or was stopped */
 } pass;
 

@@ -16,9 +16,10 @@ typedef struct party {
 
 typedef struct counting {
     dbscan *d;
-    int64_t *carried; /* [visitors, TT_BLOCK_ROWS] what the visitors lacked when they came */
-    int64_t *gained;  /* likewise: what this rank and then all found for them */
-    letter *letter;   /* neighbours of visitors, for their owners */
+    int64_t
+        *carried; /* [visitors, TT_BLOCK_ROWS] what the visitors lacked when they came; then what was found */
+    int64_t *gained; /* likewise: what another rank found for own blocks */
+    letter *letter;  /* neighbours of visitors, for their owners */
     int64_t letters, room;
 } counting;
 
@@ -145,20 +146,19 @@ static tt_status post(counting *c)
     return s;
 }
 
-/* What all ranks found for the visitors goes to their owner. */
-static tt_status leave(void *state, const block *visitor, int64_t n, int owner)
+/* What this rank found for the visitors goes to their owner, and what another found for own blocks comes. */
+static tt_status leave(void *state, const block *visitor, const visit *came, const visit *went)
 {
     counting *c = state;
     const space *s = &c->d->space;
-    bool own = owner == s->x->comm->rank;
-    memset(c->gained, 0, (size_t)n * TT_BLOCK_ROWS * sizeof *c->gained);
-    for (int64_t v = 0; v < n && !own; v++)
-        for (int i = 0; i < TT_BLOCK_ROWS; i++)
-            c->gained[v * TT_BLOCK_ROWS + i] = c->carried[v * TT_BLOCK_ROWS + i] - visitor[v].info[i];
-    MPI_Reduce(own ? MPI_IN_PLACE : c->gained, c->gained, (int)n * TT_BLOCK_ROWS, MPI_INT64_T, MPI_SUM, owner,
-               s->x->comm->mpi);
-    for (int64_t v = 0; v < n && own; v++) {
-        block b = space_block(s, visitor[v].id - s->first_block);
+    for (int64_t v = 0; v < came->n; v++)
+        for (int i = 0; i < TT_BLOCK_ROWS; i++) c->carried[v * TT_BLOCK_ROWS + i] -= visitor[v].info[i];
+    MPI_Sendrecv(c->carried, (int)came->n * TT_BLOCK_ROWS, MPI_INT64_T,
+                 came->n > 0 ? came->rank : MPI_PROC_NULL, TAG_GAINED, c->gained,
+                 (int)went->n * TT_BLOCK_ROWS, MPI_INT64_T, went->n > 0 ? went->rank : MPI_PROC_NULL,
+                 TAG_GAINED, s->x->comm->mpi, MPI_STATUS_IGNORE);
+    for (int64_t v = 0; v < went->n; v++) {
+        block b = space_block(s, went->first + v - s->first_block);
         for (int i = 0; i < TT_BLOCK_ROWS; i++) give(&b.info[i], c->gained[v * TT_BLOCK_ROWS + i]);
     }
     int64_t full = c->letters > s->rows.end - s->rows.begin + 4096; /* so that they stay few */

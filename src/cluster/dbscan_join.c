@@ -296,9 +296,9 @@ static tt_status settle(joining *w)
 }
 
 /* Edges are settled when a rank has as many as rows, so that they stay few. */
-static tt_status leave(void *state, const block *visitor, int64_t n, int owner)
+static tt_status leave(void *state, const block *visitor, const visit *came, const visit *went)
 {
-    (void)visitor, (void)n, (void)owner;
+    (void)visitor, (void)came, (void)went;
     joining *w = state;
     int64_t full = w->edges > w->own + 4096;
     return tt_max_i64(w->d->x->comm, full) ? settle(w) : TT_OK;

@@ -1,5 +1,6 @@
 /* Every pair of blocks meets: own blocks first, near ones before far ones, then those of other ranks, which
- * come round by broadcast. A pair that meets once meets on the rank of either block, by turns. */
+ * come round a ring: in each round every rank has blocks of one other rank and is visited upon another, so
+ * that all have work. A pair that meets once meets on the rank of either block, by turns. */
 #include "cluster/dbscan.h"
 
 #include "tutti/memory.h"
@@ -8,18 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t visit_bytes = 1 << 20; /* of one broadcast */
-
-typedef struct visit {
-    int owner;
-    int64_t first, n; /* blocks, over all ranks */
-} visit;
+static const int64_t visit_bytes = 1 << 20; /* of the blocks that visit at once */
+static const int64_t pairs_at_once = 4096;  /* of own blocks, then the ranks agree whether to go on */
 
 typedef struct tour {
     const space *space;
-    visit next; /* being broadcast */
-    MPI_Request request;
-    char *arriving, *here;
+    int64_t chunks; /* in which the blocks of a rank visit, of the rank that has most */
+    int64_t round;  /* being sent */
+    visit came, went;
+    MPI_Request request[2];
+    char *leaving, *arriving, *here;
     block *block; /* [visitors] */
 } tour;
 
@@ -28,26 +27,36 @@ int64_t pass_visitors(const space *s)
     return s->slot < (size_t)visit_bytes ? visit_bytes / (int64_t)s->slot : 1;
 }
 
-/* Aim at the blocks from `first`; none at the end. */
-static void aim(tour *t, int64_t first)
+/* Blocks of chunk `chunk` of those of `owner`, on a visit to or from `rank`; none past its end. */
+static visit visit_of(const tour *t, int owner, int64_t chunk, int rank)
 {
     const tt_matrix *x = t->space->x;
-    t->next = (visit){.first = first};
-    if (first * TT_BLOCK_ROWS >= x->n_valid) return;
-    t->next.owner = tt_owner(x->n_valid, TT_BLOCK_ROWS, x->comm->size, first * TT_BLOCK_ROWS);
-    int64_t end = tt_partition(x->n_valid, TT_BLOCK_ROWS, x->comm->size, t->next.owner).end;
-    t->next.n = (end + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS - first;
-    if (t->next.n > pass_visitors(t->space)) t->next.n = pass_visitors(t->space);
+    tt_range rows = tt_partition(x->n_valid, TT_BLOCK_ROWS, x->comm->size, owner);
+    int64_t blocks = (rows.end - rows.begin + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS,
+            visitors = pass_visitors(t->space), skip = chunk * visitors;
+    visit v = {.rank = rank, .first = rows.begin / TT_BLOCK_ROWS + skip, .n = blocks - skip};
+    if (v.n < 0) v.n = 0;
+    if (v.n > visitors) v.n = visitors;
+    return v;
 }
 
+/* Send the blocks of the next round on their way, and await those that come in it. */
 static void launch(tour *t)
 {
     const space *s = t->space;
-    size_t bytes = (size_t)t->next.n * s->slot;
-    if (t->next.n == 0) return;
-    if (s->x->comm->rank == t->next.owner)
-        memcpy(t->arriving, s->memory + (size_t)(t->next.first - s->first_block) * s->slot, bytes);
-    MPI_Ibcast(t->arriving, (int)bytes, MPI_BYTE, t->next.owner, s->x->comm->mpi, &t->request);
+    const tt_comm *comm = s->x->comm;
+    if (t->round >= (comm->size - 1) * t->chunks) return;
+    int64_t apart = t->round / t->chunks + 1, chunk = t->round % t->chunks;
+    int from = (int)((comm->rank + comm->size - apart) % comm->size),
+        to = (int)((comm->rank + apart) % comm->size);
+    t->came = visit_of(t, from, chunk, from);
+    t->went = visit_of(t, comm->rank, chunk, to);
+    size_t out = (size_t)t->went.n * s->slot, in = (size_t)t->came.n * s->slot;
+    if (out > 0) memcpy(t->leaving, s->memory + (size_t)(t->went.first - s->first_block) * s->slot, out);
+    MPI_Irecv(t->arriving, (int)in, MPI_BYTE, in > 0 ? from : MPI_PROC_NULL, TAG_BLOCKS, comm->mpi,
+              &t->request[0]);
+    MPI_Isend(t->leaving, (int)out, MPI_BYTE, out > 0 ? to : MPI_PROC_NULL, TAG_BLOCKS, comm->mpi,
+              &t->request[1]);
 }
 
 static tt_status allocate(tour *t)
@@ -55,40 +64,44 @@ static tt_status allocate(tour *t)
     int64_t visitors = pass_visitors(t->space);
     int bytes;
     TT_TRY(tt_int(visitors * (int64_t)t->space->slot, "bytes of a block of rows", &bytes));
+    TT_TRY(tt_alloc(visitors, t->space->slot, "rows of other ranks", &t->leaving));
     TT_TRY(tt_alloc(visitors, t->space->slot, "rows of other ranks", &t->arriving));
     TT_TRY(tt_alloc(visitors, t->space->slot, "rows of other ranks", &t->here));
     return tt_alloc(visitors, sizeof *t->block, "rows of other ranks", &t->block);
 }
 
-/* Visit number `skip` comes first. Collective. */
+/* Round number `skip` comes first. Collective. */
 static tt_status tour_start(const space *s, int64_t skip, tour *t)
 {
-    *t = (tour){.space = s, .request = MPI_REQUEST_NULL};
+    int64_t visitors = pass_visitors(s);
+    *t = (tour){.space = s, .round = skip, .request = {MPI_REQUEST_NULL, MPI_REQUEST_NULL}};
+    t->chunks = tt_max_i64(s->x->comm, (s->blocks + visitors - 1) / visitors);
     TT_TRY(tt_agree(s->x->comm, allocate(t)));
-    aim(t, 0);
-    for (int64_t i = 0; i < skip && t->next.n > 0; i++) aim(t, t->next.first + t->next.n);
     launch(t);
     return TT_OK;
 }
 
-static bool tour_next(tour *t, visit *come)
+/* The next round: who came, into block, and which of this rank's went. @return false after the last one */
+static bool tour_next(tour *t, visit *came, visit *went)
 {
-    *come = t->next;
-    if (come->n == 0) return false;
-    MPI_Wait(&t->request, MPI_STATUS_IGNORE);
+    if (t->round >= (t->space->x->comm->size - 1) * t->chunks) return false;
+    MPI_Waitall(2, t->request, MPI_STATUSES_IGNORE);
+    *came = t->came;
+    *went = t->went;
     char *held = t->here;
     t->here = t->arriving;
     t->arriving = held;
-    for (int64_t i = 0; i < come->n; i++)
-        t->block[i] = space_view(t->space, t->here + (size_t)i * t->space->slot, come->first + i);
-    aim(t, come->first + come->n);
+    for (int64_t i = 0; i < came->n; i++)
+        t->block[i] = space_view(t->space, t->here + (size_t)i * t->space->slot, came->first + i);
+    t->round++;
     launch(t);
     return true;
 }
 
 static void tour_end(tour *t)
 {
-    MPI_Wait(&t->request, MPI_STATUS_IGNORE);
+    MPI_Waitall(2, t->request, MPI_STATUSES_IGNORE);
+    free(t->leaving);
     free(t->arriving);
     free(t->here);
     free(t->block);
@@ -122,15 +135,28 @@ static tt_status meet_visitors(const space *s, const pass *p, const tour *t, int
     return TT_OK;
 }
 
+/* Own blocks from `apart` on, as many distances apart as make so many pairs on the rank with most blocks. The
+ * next distance goes to *end, the pairs of this rank are counted. */
+static tt_status meet_batch(const space *s, const pass *p, int64_t most, int64_t *end, int64_t *pairs)
+{
+    *pairs = 0;
+    *end = p->at.apart;
+    for (int64_t n = 0; *end < most && n < pairs_at_once; n += most - *end, (*end)++) {
+        TT_TRY(meet_own(s, p, *end));
+        if (*end < s->blocks) *pairs += s->blocks - *end;
+    }
+    return TT_OK;
+}
+
 /* Collective. */
 static tt_status run_own(const space *s, pass *p, tt_progress *progress)
 {
     const tt_comm *comm = s->x->comm;
-    int64_t most = tt_max_i64(comm, s->blocks);
-    for (; p->at.apart < most; p->at.apart++) {
+    int64_t most = tt_max_i64(comm, s->blocks), end, pairs;
+    for (; p->at.apart < most; p->at.apart = end) {
         TT_TRY(tt_stop_agree(comm));
-        TT_TRY(tt_agree(comm, meet_own(s, p, p->at.apart)));
-        if (p->at.apart < s->blocks) tt_progress_add(progress, s->blocks - p->at.apart);
+        TT_TRY(tt_agree(comm, meet_batch(s, p, most, &end, &pairs)));
+        tt_progress_add(progress, pairs);
     }
     return TT_OK;
 }
@@ -139,13 +165,12 @@ static tt_status run_own(const space *s, pass *p, tt_progress *progress)
 static tt_status run_visits(const space *s, pass *p, tour *t, tt_progress *progress)
 {
     const tt_comm *comm = s->x->comm;
-    visit come;
-    while (tour_next(t, &come)) {
-        bool own = come.owner == comm->rank;
+    visit came, went;
+    while (tour_next(t, &came, &went)) {
         TT_TRY(tt_stop_agree(comm));
-        TT_TRY(tt_agree(comm, own ? TT_OK : meet_visitors(s, p, t, come.n)));
-        if (p->leave) TT_TRY(p->leave(p->state, t->block, come.n, come.owner));
-        if (!own) tt_progress_add(progress, come.n * s->blocks / (p->symmetric ? 2 : 1));
+        TT_TRY(tt_agree(comm, came.n > 0 ? meet_visitors(s, p, t, came.n) : TT_OK));
+        if (p->leave) TT_TRY(p->leave(p->state, t->block, &came, &went));
+        tt_progress_add(progress, came.n * s->blocks / (p->symmetric ? 2 : 1));
         p->at.visited++;
     }
     return TT_OK;

@@ -102,6 +102,15 @@ void lanes_upto(const float *square, int n, float limit, uint32_t *lanes)
     compare_lanes(square, n, limit, lanes);
 }
 
+/* How many of the squares [n, CELL] are at most `limit`: a cell has often none, which is sooner known than
+ * which. */
+TT_KERNEL static int32_t count_lanes(const float *square, int n, float limit)
+{
+    int32_t found = 0;
+    for (int i = 0; i < n * CELL; i++) found += square[i] <= limit;
+    return found;
+}
+
 void cell_hits(const reach *r, const block *a, const int *row, int n, const block *b, int cell, int64_t cols,
                uint32_t *hits)
 {
@@ -110,6 +119,8 @@ void cell_hits(const reach *r, const block *a, const int *row, int n, const bloc
     int lane[CELL];
     if (n <= 0) return;
     cell_squares(a, row, n, b, cell, cols, square);
+    memset(hits, 0, (size_t)n * sizeof *hits);
+    if (count_lanes(square, n, r->high) == 0) return;
     lanes_upto(square, n, r->low, hits);
     lanes_upto(square, n, r->high, maybe);
     for (int i = 0; i < n; i++) {
