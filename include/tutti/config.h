@@ -35,8 +35,8 @@ tt_status tt_config_load(const tt_comm *comm, const char *path, const char *cons
 void tt_config_free(tt_config *config);
 
 /** The settings whose path starts with one of the comma-separated `prefixes` ("audio.,features."; NULL for
- * all) as YAML that loads to the same settings, with the numbers that epochs and batch size of auto stand
- * for. Free with free(). Not collective. */
+ * all) as YAML that loads to the same settings, with the numbers that epochs, batch size and latent
+ * dimensions of auto stand for. Free with free(). Not collective. */
 tt_status tt_config_text(const tt_config *config, const char *prefixes, char **out);
 
 /** All settings as they were given, auto where it was said: what a later run goes on from, perhaps with

@@ -12,7 +12,7 @@ typedef struct tt_model_params {
     char *kind;     /**< fc | conv | autoencoder | two_branch */
     char *prior;    /**< normal | mixture */
     int components; /**< of the mixture */
-    int latent_dim;
+    int latent_dim; /**< 0: auto, until tt_train_settle() puts a number there */
     int n_hidden;
     int hidden_dims[TT_HIDDEN_MAX]; /**< of the encoder, input side first; the decoder mirrors them */
     int n_channels;
@@ -50,9 +50,12 @@ typedef struct tt_train_params {
     double checkpoint_seconds;
 } tt_train_params;
 
-/** Put numbers where epochs and batch size are auto: 50 of 256 rows, and 30 of 64 for conv, where a row of
- * 128 x 130 pixels costs a hundred times as much and tells the weights as much more. Not collective. */
-void tt_train_settle(const tt_model_params *model, tt_train_params *train);
+/** Put numbers where epochs, batch size and latent dimensions are auto: 50 epochs of 256 rows, and 30 of 64
+ * for conv, where a row of 128 x 130 pixels costs a hundred times as much and tells the weights as much more;
+ * 16 dimensions, and 32 for conv. Each active dimension of a VAE has about the variance of the prior however
+ * much of the rows it explains, so that with more of them the few that tell clusters or languages apart count
+ * for less among the others; images leave most of 16 unused. Not collective. */
+void tt_train_settle(tt_model_params *model, tt_train_params *train);
 
 /** `tutti train`: model.h5 from a matrix "FILE.h5:/x" (with /valid and /clip/track beside it if they are
  * there).

@@ -66,7 +66,7 @@ const setting settings[] = {
     CHOICE("model.kind", model.kind, "fc", "fc conv autoencoder two_branch"),
     CHOICE("model.prior", model.prior, "normal", "normal mixture"),
     INT_("model.components", model.components, "10", 1, 4096),
-    INT_("model.latent_dim", model.latent_dim, "32", 1, 4096),
+    COUNT("model.latent_dim", model.latent_dim, "auto", "auto", 4096),
     {"model.hidden_dims", SETTING_INTS, AT(model.hidden_dims), "[512, 256]", 1, 65536, NULL,
      AT(model.n_hidden)},
     {"model.channels", SETTING_INTS, AT(model.channels), "[32, 64, 128, 256]", 1, 4096, NULL,

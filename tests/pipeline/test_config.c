@@ -101,13 +101,18 @@ static tt_config *loaded(const char *text, const char *const *sets, int n_sets)
 }
 
 /* The same words, which fingerprints are made of, whether a number was said or left to the kind of model. */
-static void check_auto(const char *kind, const char *epochs, const char *batch, int n_epochs, int n_batch)
+static void check_auto(const char *kind, int n_epochs, int n_batch, int n_latent)
 {
-    const char *said[] = {kind, epochs, batch};
+    char epochs[64], batch[64], latent[64];
+    const char *said[] = {kind, epochs, batch, latent};
+    snprintf(epochs, sizeof epochs, "train.epochs=%d", n_epochs);
+    snprintf(batch, sizeof batch, "train.batch_size=%d", n_batch);
+    snprintf(latent, sizeof latent, "model.latent_dim=%d", n_latent);
     char *of_auto, *of_numbers, *given;
-    tt_config *a = loaded(NULL, said, 1), *b = loaded(NULL, said, 3);
+    tt_config *a = loaded(NULL, said, 1), *b = loaded(NULL, said, 4);
     assert_int_equal(a->train.epochs, n_epochs);
     assert_int_equal(a->train.batch_size, n_batch);
+    assert_int_equal(a->model.latent_dim, n_latent);
     assert_ok(tt_config_text(a, NULL, &of_auto));
     assert_ok(tt_config_text(b, NULL, &of_numbers));
     assert_string_equal(of_auto, of_numbers);
@@ -117,6 +122,7 @@ static void check_auto(const char *kind, const char *epochs, const char *batch, 
     tt_config_free(b);
     b = loaded(given, NULL, 0);
     assert_int_equal(b->train.epochs, n_epochs);
+    assert_int_equal(b->model.latent_dim, n_latent);
     tt_config_free(a);
     tt_config_free(b);
     free(of_auto);
@@ -128,9 +134,9 @@ static void test_auto(void **state)
 {
     (void)state;
     const char *sets[] = {"model.kind=conv", "train.epochs=7"};
-    check_auto("model.kind=fc", "train.epochs=50", "train.batch_size=256", 50, 256);
-    check_auto("model.kind=two_branch", "train.epochs=50", "train.batch_size=256", 50, 256);
-    check_auto("model.kind=conv", "train.epochs=30", "train.batch_size=64", 30, 64);
+    check_auto("model.kind=fc", 50, 256, 16);
+    check_auto("model.kind=two_branch", 50, 256, 16);
+    check_auto("model.kind=conv", 30, 64, 32);
     tt_config *c = loaded("train: {batch_size: 256}\n", sets, 2);
     assert_int_equal(c->train.epochs, 7);
     assert_int_equal(c->train.batch_size, 256);
