@@ -50,8 +50,9 @@ typedef struct tt_track {
     int64_t bytes;    /**< of the audio, 0 if there is none */
     int64_t modified; /**< mtime of the file or shard, nanoseconds since 1970 */
     char *genre, *language, *split;
-    char *lyrics;   /**< the text itself */
-    double seconds; /**< from here on: filled by tt_scan(), 0 before */
+    char *lyrics;    /**< the text itself, which may be empty */
+    bool has_lyrics; /**< a text of lyrics was given and could be read */
+    double seconds;  /**< from here on: filled by tt_scan(), 0 before */
     int32_t sample_rate;
     int32_t channels;
     char format[16]; /**< "wav", "ogg-vorbis", ... */
@@ -85,6 +86,9 @@ typedef struct tt_tracks {
  * there is left out, with a warning that names it. A damaged shard gives what stands before the damage, with
  * a warning; hard links are what they link to, symbolic links and sparse members are left out with one.
  *
+ * A track has lyrics where there is a file of them that can be read, a JSON text, or a field of a CSV that is
+ * not empty, though the file or the text may be: an instrumental that says so is not one of unknown lyrics.
+ *
  * Labels and lyrics come out as UTF-8, other bytes as '?'; a NUL in lyrics is a blank; lyrics beyond 64 MB
  * are cut there, with a warning. Collective. @return TT_OK, TT_ERR_INPUT (no tracks; an id twice; a CSV that
  * cannot be read, with its line; a compressed shard), TT_ERR_IO, TT_ERR_CONFIG (format; a URL) or
@@ -101,12 +105,13 @@ tt_status tt_corpus_fingerprint(const tt_comm *comm, const tt_corpus_params *par
 
 /** Write manifest.h5:
  * /track/{id,path,shard,offset,bytes,modified,seconds,sample_rate,channels,format,genre,language,
- *  lyrics,split,status}. /track/lyrics is int64 [tracks, 2], (offset, bytes) into /lyrics/text, uint8. Text
- * columns are as wide as their longest value, and say so in their attribute `bytes`. Collective. */
+ *  lyrics,split,status}. /track/lyrics is int64 [tracks, 2], (offset, bytes) into /lyrics/text, uint8, and
+ * (-1, 0) where a track has none. Text columns are as wide as their longest value, and say so in their
+ * attribute `bytes`. Collective. */
 tt_status tt_manifest_write(const tt_comm *comm, const char *path, const tt_provenance *provenance,
                             const tt_tracks *tracks, const tt_phases *phases);
 
-/** Read rows [first, first + count) of a manifest; lyrics only if asked ("" otherwise). Not collective. */
+/** Read rows [first, first + count) of a manifest; lyrics only if asked (none otherwise). Not collective. */
 tt_status tt_manifest_read(tt_store *manifest, int64_t first, int64_t count, bool lyrics, tt_tracks *out);
 
 /** Number of tracks in an open manifest. Collective. */

@@ -74,7 +74,8 @@ const char *tt_guess_language(const char *text, int64_t n);
 typedef struct tt_tfidf {
     const tt_comm *comm;
     int64_t tracks, first, count; /**< rows over all ranks; of this rank */
-    int64_t documents;            /**< tracks with lyrics, over all ranks: what shares and idf count */
+    int64_t documents;            /**< tracks with lyrics, empty ones too, over all ranks: what shares and idf
+                                     count */
     int64_t terms;                /**< columns, in the order of the terms' code points */
     int64_t first_term, n_terms;  /**< the terms that this rank knows by name */
     char **term;                  /**< [n_terms] words joined by a blank; one block, owned */
@@ -91,9 +92,11 @@ typedef struct tt_tfidf {
 } tt_tfidf;
 
 /** Count the terms of a manifest's lyrics and weigh them: scikit-learn's TfidfVectorizer (smooth idf, rows of
- * length 1) on the words that tt_tokenize() gives. Of terms equally frequent at the edge of max_features
- * those first in order are kept. Terms are counted by the rank that their hash names and ordered by a sample
- * sort; memory is O(corpus / P), and nothing depends on the number of ranks. Collective.
+ * length 1) on the words that tt_tokenize() gives. Every track that has lyrics is a document, also where they
+ * are empty or hold no word, as to scikit-learn is every text that it is given; a track without is none. Of
+ * terms equally frequent at the edge of max_features those first in order are kept. Terms are counted by the
+ * rank that their hash names and ordered by a sample sort; memory is O(corpus / P), and nothing depends on
+ * the number of ranks. Collective.
  *  @return TT_OK, TT_STOPPED, TT_ERR_IO (a stop-word file), TT_ERR_INPUT (no manifest; more words than a rank
  * can number), TT_ERR_MEMORY, the same on every rank. Free with tt_tfidf_free(), also on failure. */
 tt_status tt_tfidf_make(const tt_comm *comm, const tt_lyrics_params *params, tt_store *manifest,

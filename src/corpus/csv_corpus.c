@@ -100,7 +100,8 @@ static tt_status row_lyrics(const manifest *m, const csv_record *r, char **out)
     if (n > LYRICS_MAX)
         tt_warn("%s:%lld: lyrics longer than %d MB, cut there", m->path, (long long)r->line,
                 LYRICS_MAX >> 20);
-    if (n > 0 || !file[0]) return set_text(out, text, n > LYRICS_MAX ? LYRICS_MAX : n);
+    if (n > 0) return set_text(out, text, n > LYRICS_MAX ? LYRICS_MAX : n);
+    if (!file[0]) return TT_OK;
     char *path;
     TT_TRY(resolve(m, file, &path));
     tt_status s = read_lyrics(path, out);

@@ -11,7 +11,7 @@
 typedef struct packed {
     int64_t offset, bytes, modified;
     double seconds;
-    int32_t sample_rate, channels, status;
+    int32_t sample_rate, channels, status, has_lyrics;
     char format[16];
 } packed;
 
@@ -30,7 +30,8 @@ static void list_texts(tt_track *t, char **text[TEXTS])
 
 static tt_status pack(buffer *b, tt_track *t)
 {
-    packed p = {t->offset, t->bytes, t->modified, t->seconds, t->sample_rate, t->channels, t->status, ""};
+    packed p = {t->offset,   t->bytes,  t->modified,   t->seconds, t->sample_rate,
+                t->channels, t->status, t->has_lyrics, ""};
     memcpy(p.format, t->format, sizeof p.format);
     TT_TRY(buffer_add(b, &p, sizeof p));
     char **text[TEXTS];
@@ -50,7 +51,8 @@ static tt_status unpack(const char **at, tt_track *t)
                     .seconds = p.seconds,
                     .sample_rate = p.sample_rate,
                     .channels = p.channels,
-                    .status = p.status};
+                    .status = p.status,
+                    .has_lyrics = p.has_lyrics != 0};
     memcpy(t->format, p.format, sizeof p.format);
     char **text[TEXTS];
     list_texts(t, text);

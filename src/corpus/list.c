@@ -126,6 +126,7 @@ static tt_hash hash_track(const tt_track *t, int64_t row)
     const char *const texts[] = {t->id, t->path, t->shard, t->genre, t->language, t->split, t->lyrics};
     tt_hash_i64(&h, row);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) tt_hash_text(&h, texts[i]);
+    tt_hash_i64(&h, t->has_lyrics);
     tt_hash_i64(&h, t->offset);
     tt_hash_i64(&h, t->bytes);
     tt_hash_i64(&h, t->modified);

@@ -137,7 +137,7 @@ static tt_status write_lyrics(const tt_comm *comm, tt_store *store, const tt_col
     for (int64_t i = 0; s == TT_OK && i < tracks->n; i++) {
         int64_t n = (int64_t)strlen(tracks->v[i].lyrics);
         memcpy(text + at, tracks->v[i].lyrics, (size_t)n);
-        where[2 * i] = first + at;
+        where[2 * i] = tracks->v[i].has_lyrics ? first + at : -1;
         where[2 * i + 1] = n;
         at += n;
     }
@@ -211,18 +211,33 @@ static tt_status read_format(tt_store *store, int64_t first, tt_tracks *out)
     return s;
 }
 
-/* Texts of consecutive rows stand one after the other. */
+/* Where the texts of n rows begin and end, which stand one after the other; false if they do not. A row
+ * without has the offset -1 and no bytes. */
+static bool find_span(const int64_t *where, int64_t n, int64_t *begin, int64_t *end)
+{
+    *begin = *end = -1;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t offset = where[2 * i], bytes = where[2 * i + 1];
+        if (offset == -1 && bytes == 0) continue;
+        if (offset < 0 || bytes < 0 || bytes > INT64_MAX - offset || (*end >= 0 && offset != *end))
+            return false;
+        if (*begin < 0) *begin = offset;
+        *end = offset + bytes;
+    }
+    return true;
+}
+
 static tt_status read_texts(tt_store *store, const int64_t *where, tt_tracks *out)
 {
-    int64_t n = out->n, begin = where[0], end = where[2 * n - 2] + where[2 * n - 1];
-    for (int64_t i = 0; i < n; i++)
-        if (where[2 * i] < begin || where[2 * i + 1] < 0 || where[2 * i + 1] > end - where[2 * i])
-            return tt_fail(TT_ERR_INPUT, "%s: %s is not in order", tt_store_path(store), lyrics_name);
+    int64_t n = out->n, begin, end;
+    if (!find_span(where, n, &begin, &end))
+        return tt_fail(TT_ERR_INPUT, "%s: %s is not in order", tt_store_path(store), lyrics_name);
     char *text;
     TT_TRY(tt_alloc(end - begin, 1, "lyrics", &text));
     tt_status s = end > begin ? tt_store_read(store, text_name, begin, end - begin, TT_U8, text) : TT_OK;
     for (int64_t i = 0; s == TT_OK && i < n; i++)
-        s = set_text(&out->v[i].lyrics, text + (where[2 * i] - begin), where[2 * i + 1]);
+        if (where[2 * i] >= 0)
+            s = set_text(&out->v[i].lyrics, text + (where[2 * i] - begin), where[2 * i + 1]);
     free(text);
     return s;
 }

@@ -71,6 +71,7 @@ tt_status track_complete(tt_track *track)
 {
     char **texts[] = {&track->id,       &track->path,  &track->shard, &track->genre,
                       &track->language, &track->split, &track->lyrics};
+    track->has_lyrics = track->lyrics != NULL;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!*texts[i]) TT_TRY(set_text(texts[i], NULL, 0));
     return TT_OK;
@@ -172,6 +173,11 @@ static tt_status read_text(int fd, const char *path, int64_t bytes, char **text)
             n += got;
     }
     if (got < 0) tt_warn("lyrics %s: %s", path, strerror(errno));
+    if (got < 0 && n == 0) {
+        free(*text);
+        *text = NULL;
+        return TT_OK;
+    }
     if (bytes > LYRICS_MAX) tt_warn("lyrics %s: longer than %d MB, cut there", path, LYRICS_MAX >> 20);
     blank_nuls(*text, n);
     return TT_OK;

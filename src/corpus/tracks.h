@@ -21,7 +21,7 @@ tt_track *list_add(track_list *list);
 /** Set a text of a track, freeing what was there; n bytes, NULs within left out. NULL text is "". */
 tt_status set_text(char **field, const char *text, int64_t n);
 
-/** Give every text that is still NULL an empty one. */
+/** Give every text that is still NULL an empty one, and note whether there were lyrics; once. */
 tt_status track_complete(tt_track *track);
 
 /** Make labels and lyrics UTF-8: bytes that are not become '?'. Paths and ids stay as they are. @return

@@ -331,7 +331,7 @@ static tt_status run_report(const run_context *run, const tt_provenance *p)
 }
 
 const stage stages[] = {
-    {"scan", 1, FILE_MANIFEST, {FILE_NONE}, "corpus.", true, false, run_scan},
+    {"scan", 2, FILE_MANIFEST, {FILE_NONE}, "corpus.", true, false, run_scan},
     {"extract", 1, FILE_FEATURES, {FILE_MANIFEST}, "audio.,features.", false, false, run_extract},
     {"lyrics", 3, FILE_LYRICS, {FILE_MANIFEST}, "lyrics.", false, true, run_lyrics},
     {"fuse", 3, FILE_HYBRID, {FILE_FEATURES, FILE_LYRICS, FILE_MANIFEST}, "fuse.", false, false, run_fuse},

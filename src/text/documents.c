@@ -79,7 +79,7 @@ static tt_status read_track(reader *r, const tt_track *track, int64_t i)
         TT_TRY(add_words(r, i));
         r->t->words[i] += r->tokens.n;
     }
-    r->t->documents += track->lyrics[0] != '\0';
+    r->t->documents += track->has_lyrics;
     r->d->begin[i + 1] = r->d->n;
     return TT_OK;
 }

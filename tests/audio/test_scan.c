@@ -98,6 +98,7 @@ static void test_rows(void **state)
         assert_int_equal(truncate(path, 44 + 8000), 0);
         put_sound(dir, "in/b/two.wav", 22050, 1, 2);
         put_text(dir, "in/b/two.txt", expected[4].lyrics);
+        put_text(dir, "in/b/cut.txt", "");
         put_text(dir, "in/c/readme", "");
         snprintf(path, sizeof path, "%s/in/c/folder.ogg", dir);
         assert_int_equal(symlink("nowhere", path), 0);
@@ -118,6 +119,7 @@ static void test_rows(void **state)
         assert_int_equal(t.v[i].status, expected[i].status);
         assert_string_equal(t.v[i].format, expected[i].format);
         assert_string_equal(t.v[i].lyrics, expected[i].lyrics);
+        assert_int_equal(t.v[i].has_lyrics, i >= 2 && i <= 4); /* those of the third are empty */
     }
     tt_tracks_free(&t);
     char **labels;

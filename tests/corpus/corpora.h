@@ -53,6 +53,13 @@ static inline tt_status list_alone(const char *path, const char *format, tt_trac
     return tt_corpus_list(&self, &params, out);
 }
 
+/* Lyrics as expected. A track called hush has some that are empty; any other with empty ones has none. */
+static inline void check_lyrics(const tt_track *t, const char *lyrics)
+{
+    assert_string_equal(t->lyrics, lyrics);
+    assert_int_equal(t->has_lyrics, lyrics[0] != '\0' || strstr(t->id, "hush") != NULL);
+}
+
 static inline void assert_same_track(const tt_track *a, const tt_track *b)
 {
     assert_string_equal(a->id, b->id);
@@ -62,6 +69,7 @@ static inline void assert_same_track(const tt_track *a, const tt_track *b)
     assert_string_equal(a->language, b->language);
     assert_string_equal(a->split, b->split);
     assert_string_equal(a->lyrics, b->lyrics);
+    assert_int_equal(a->has_lyrics, b->has_lyrics);
     assert_string_equal(a->format, b->format);
     assert_int_equal(a->offset, b->offset);
     assert_int_equal(a->bytes, b->bytes);

@@ -13,7 +13,7 @@ static void check_tracks(const char *path, const expected *e, int64_t n)
         assert_string_equal(t.v[i].id, e[i].id);
         assert_string_equal(t.v[i].genre, e[i].genre);
         assert_string_equal(t.v[i].language, e[i].language);
-        assert_string_equal(t.v[i].lyrics, e[i].lyrics);
+        check_lyrics(&t.v[i], e[i].lyrics);
         assert_int_equal(t.v[i].status, e[i].audio ? TT_TRACK_OK : TT_TRACK_NO_AUDIO);
         if (e[i].audio) check_window(&t.v[i], e[i].audio);
     }
@@ -50,13 +50,22 @@ static void test_samples(void **state)
         {"x.wav", "x"},
         {"x.ogg", "x too"},
         {"x.txt", "la x"},
+        {"hush.5.mp3", "hush"},
+        {"hush.5.txt", ""},
+        {"0006.hush.mp3", "hush too"},
+        {"0006.json", "{\"lyrics\": \"\", \"id\": \"0006 hush\"}"},
+        {"0007.mp3", "no words"},
+        {"0007.json", "{\"lyrics\": null}"},
     };
     static const expected tracks[] = {
         {"0001", "rock", "en", "la one", "one"},
         {"0002.mix", "jazz", "", "", "mix"},
         {"0002.voice", "jazz", "", "la voice", "voice"},
         {"0004", "none", "", "", NULL},
+        {"0006 hush", "", "", "", "hush too"},
+        {"0007", "", "", "", "no words"},
         {"a", "", "", "la a.b", "a.b"},
+        {"hush", "", "", "", "hush"},
         {"pop.d/R.E.M. - Losing", "pop.d", "", "la losing", "losing"},
         {"pop/01. First", "pop", "", "la first", "first"},
         {"pop/01. Second", "pop", "", "la second", "second"},

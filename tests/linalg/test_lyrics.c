@@ -40,7 +40,8 @@ static void make_manifest(const char *path)
         assert_ok(tt_copy_text("en", &t->language));
         assert_ok(tt_copy_text(k % 4 == 2 ? "test" : "train", &t->split));
         assert_ok(tt_format(&t->id, "song/%lld", (long long)k));
-        if (has_lyrics(k))
+        t->has_lyrics = has_lyrics(k);
+        if (t->has_lyrics)
             assert_ok(tt_format(&t->lyrics, "%s %s %s %s", word[k % 7], word[k * k % 7], word[k / 7 % 7],
                                 word[k % 3]));
         else

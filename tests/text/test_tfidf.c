@@ -31,9 +31,10 @@ static void *load(const tt_comm *comm, const char *name, tt_type type, size_t by
     return data;
 }
 
-/* Write a manifest of n tracks whose lyrics `text(i, context, room)` gives. */
+/* Write a manifest of n tracks whose lyrics `text(i, context, room)` gives, which says whether there are any.
+ */
 static void write_manifest(const tt_comm *comm, const char *path, int64_t n,
-                           void (*text)(int64_t i, const void *context, char *room), const void *context)
+                           bool (*text)(int64_t i, const void *context, char *room), const void *context)
 {
     tt_range mine = tt_partition(n, 1, comm->size, comm->rank);
     tt_tracks tracks = {.n = mine.end - mine.begin, .first = mine.begin, .total = n};
@@ -47,7 +48,7 @@ static void write_manifest(const tt_comm *comm, const char *path, int64_t n,
         assert_ok(tt_format(&t->id, "t%05lld", (long long)(mine.begin + i)));
         assert_ok(tt_copy_text((mine.begin + i) % 2 ? "en" : "", &t->language));
         room[0] = '\0';
-        text(mine.begin + i, context, room);
+        t->has_lyrics = text(mine.begin + i, context, room);
         assert_ok(tt_copy_text(room, &t->lyrics));
     }
     tt_provenance provenance = {"scan", path, "", "", 1};
@@ -85,7 +86,7 @@ static void free_sentences(sentences *s)
     free(s->pick);
 }
 
-static void golden_text(int64_t i, const void *context, char *room)
+static bool golden_text(int64_t i, const void *context, char *room)
 {
     const sentences *s = context;
     for (int k = 0; k < PICKS; k++) {
@@ -94,6 +95,7 @@ static void golden_text(int64_t i, const void *context, char *room)
         size_t used = strlen(room);
         snprintf(room + used, TEXT_BYTES - used, "%.*s\n", (int)s->bytes, s->text + row * s->bytes);
     }
+    return i % 100 > 0; /* among them are empty ones */
 }
 
 static void *golden(const char *group, const char *leaf, tt_type type, size_t bytes, int64_t *rows,
@@ -214,11 +216,12 @@ static void test_ranks(void **state)
     free_sentences(&s);
 }
 
-static void ties(int64_t i, const void *context, char *room)
+static bool ties(int64_t i, const void *context, char *room)
 {
     (void)context;
     static const char *const text[] = {"d c b a", "d c b", "e e", "f"};
     strcpy(room, text[i]);
+    return true;
 }
 
 /* Few terms, which scikit-learn (numpy's sort) leaves in order where their counts are equal: b c d e have
@@ -241,26 +244,36 @@ static void test_ties(void **state)
     tt_tfidf_free(&t);
 }
 
-static void odd_text(int64_t i, const void *context, char *room)
+static bool odd_text(int64_t i, const void *context, char *room)
 {
     (void)context;
     static const char *const text[] = {
         "", "love", "\xFF\xFE", "[Instrumental]", "love", "\xF0\x9F\x8E\xB5", "שלום עולם", "la la la la"};
     strcpy(room, text[i % 8]);
+    return true;
 }
 
-static void same_text(int64_t i, const void *context, char *room)
+static bool same_text(int64_t i, const void *context, char *room)
 {
     (void)i;
     (void)context;
     strcpy(room, "the same song again");
+    return true;
 }
 
-static void no_text(int64_t i, const void *context, char *room)
+static bool no_text(int64_t i, const void *context, char *room)
 {
     (void)i;
     (void)context;
-    room[0] = '\0';
+    (void)room;
+    return false;
+}
+
+static bool empty_text(int64_t i, const void *context, char *room)
+{
+    (void)context;
+    strcpy(room, i == 1 ? "love" : "");
+    return i != 2;
 }
 
 static void check_finite(const tt_tfidf *t)
@@ -276,14 +289,14 @@ static void test_little(void **state)
 {
     (void)state;
     const struct {
-        void (*text)(int64_t i, const void *context, char *room);
+        bool (*text)(int64_t i, const void *context, char *room);
         int64_t tracks;
         double min_df;
         int64_t documents, terms;
     } cases[] = {
-        {odd_text, 300, 1, 262, 6}, {odd_text, 8, 2, 7, 1},  {same_text, 300, 2, 300, 7},
+        {odd_text, 300, 1, 300, 6}, {odd_text, 8, 2, 8, 1},  {same_text, 300, 2, 300, 7},
         {same_text, 1, 1, 1, 7},    {same_text, 1, 2, 1, 0}, {no_text, 300, 1, 0, 0},
-        {odd_text, 8, 5, 7, 0},     {no_text, 0, 1, 0, 0},
+        {odd_text, 8, 5, 8, 0},     {no_text, 0, 1, 0, 0},   {empty_text, 4, 1, 3, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tt_lyrics_params p = {.ngram = {1, 2},
