@@ -54,7 +54,7 @@ typedef struct tt_train_params {
  * for conv, where a row of 128 x 130 pixels costs a hundred times as much and tells the weights as much more;
  * 16 dimensions, and 32 for conv. Each active dimension of a VAE has about the variance of the prior however
  * much of the rows it explains, so that with more of them the few that tell clusters or languages apart count
- * for less among the others; images leave most of 16 unused. Not collective. */
+ * for less among the others; images use all of 32, and are rebuilt better from them. Not collective. */
 void tt_train_settle(tt_model_params *model, tt_train_params *train);
 
 /** `tutti train`: model.h5 from a matrix "FILE.h5:/x" (with /valid and /clip/track beside it if they are
