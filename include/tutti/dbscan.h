@@ -43,8 +43,10 @@ typedef struct tt_dbscan {
  * within 1e-7 of eps may fall to either side, the same on any rank count.
  *
  * Rows are put in a spatial order over the ranks, in cells of 32 with bounding boxes; pairs of cells farther
- * apart than eps, of rows known to be core, or of one cluster already, are not looked at. Memory O(n d / P),
- * no neighbour lists. A stop leaves a checkpoint that any number of ranks may go on from.
+ * apart than eps, of rows known to be core, or of one cluster already, are not looked at. Memory O(n d / P):
+ * of each row at most 32 neighbours are noted while they are counted, by which core rows are joined and
+ * border rows settled without being measured again. A stop leaves a checkpoint that any number of ranks may
+ * go on from; another number counts neighbours anew for rows that are not known to be core.
  *  @param seed  of the sample behind the curve. Collective.
  *  @return TT_OK, TT_ERR_CONFIG (min_samples below 1, eps NaN), TT_ERR_INPUT (values beyond 1e18; with cosine
  * a valid row of zeros, which has no direction), TT_ERR_MEMORY, TT_ERR_IO (the checkpoint), TT_STOPPED, the

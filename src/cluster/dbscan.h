@@ -132,9 +132,12 @@ enum { TAG_BLOCKS, TAG_GAINED }; /* of messages between the two ranks of a visit
 
 /** Blocks of one rank on a visit to another. */
 typedef struct visit {
-    int rank;         /**< whose they are, or at whom */
-    int64_t first, n; /**< over all ranks; none: n is 0 */
+    int rank;               /**< whose they are, or at whom */
+    int64_t first, step, n; /**< over all ranks: first, first + step, ...; none: n is 0 */
 } visit;
+
+/** Block i of those of this rank that are on a visit. */
+block visit_block(const space *s, const visit *went, int64_t i);
 
 typedef struct pass {
     const char *label; /**< for progress */
@@ -146,7 +149,7 @@ typedef struct pass {
      */
     void (*depart)(void *state);
     /** Blocks [n] of another rank have come. Not collective; may be NULL. */
-    tt_status (*arrived)(void *state, const block *visitor, int64_t n);
+    tt_status (*arrived)(void *state, const block *visitor, const visit *came);
     /** Visitors have met all blocks of this rank: they came from one rank while own blocks went to another.
      * Collective; may be NULL. */
     tt_status (*leave)(void *state, const block *visitor, const visit *came, const visit *went);

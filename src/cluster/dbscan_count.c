@@ -130,10 +130,10 @@ static tt_status meet(void *state, const block *a, const block *b)
     return TT_OK;
 }
 
-static tt_status arrived(void *state, const block *visitor, int64_t n)
+static tt_status arrived(void *state, const block *visitor, const visit *came)
 {
     counting *c = state;
-    for (int64_t v = 0; v < n; v++)
+    for (int64_t v = 0; v < came->n; v++)
         memcpy(c->carried + v * TT_BLOCK_ROWS, visitor[v].info, TT_BLOCK_ROWS * sizeof *c->carried);
     return TT_OK;
 }
@@ -158,7 +158,7 @@ static tt_status leave(void *state, const block *visitor, const visit *came, con
                  (int)went->n * TT_BLOCK_ROWS, MPI_INT64_T, went->n > 0 ? went->rank : MPI_PROC_NULL,
                  TAG_GAINED, s->x->comm->mpi, MPI_STATUS_IGNORE);
     for (int64_t v = 0; v < went->n; v++) {
-        block b = space_block(s, went->first + v - s->first_block);
+        block b = visit_block(s, went, v);
         for (int i = 0; i < TT_BLOCK_ROWS; i++) give(&b.info[i], c->gained[v * TT_BLOCK_ROWS + i]);
     }
     int64_t full = c->letters > s->rows.end - s->rows.begin + 4096; /* so that they stay few */

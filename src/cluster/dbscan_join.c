@@ -22,8 +22,8 @@ typedef struct joining {
     bool published;  /* others know the names */
     edge *edge;
     int64_t edges, room;
-    int64_t first_visitor, visitors; /* blocks */
-    int64_t *visitor;                /* [visitors, TT_BLOCK_ROWS] nodes, -1 */
+    visit came;
+    int64_t *visitor; /* [visitors, TT_BLOCK_ROWS] nodes, -1 */
     key_table names;
 } joining;
 
@@ -64,10 +64,16 @@ static tt_status join(joining *w, int64_t a, int64_t b)
 
 /* ---- blocks ---- */
 
+/* Which of the visiting blocks one is. */
+static int64_t visitor_of(const joining *w, const block *b)
+{
+    return (b->id - w->came.first) / w->came.step;
+}
+
 /* Node of row i of a block; -1 if it is not core. */
 static int64_t node_of(const joining *w, const block *b, int i)
 {
-    if (!space_owns(&w->d->space, b)) return w->visitor[(b->id - w->first_visitor) * TT_BLOCK_ROWS + i];
+    if (!space_owns(&w->d->space, b)) return w->visitor[visitor_of(w, b) * TT_BLOCK_ROWS + i];
     int64_t row = (b->id - w->d->space.first_block) * TT_BLOCK_ROWS + i;
     return i < b->rows && w->d->core[row] ? row : -1;
 }
@@ -75,7 +81,7 @@ static int64_t node_of(const joining *w, const block *b, int i)
 static int64_t *sample_of(const joining *w, const block *b)
 {
     return space_owns(&w->d->space, b) ? &w->sample[b->id - w->d->space.first_block]
-                                       : &w->sample[w->d->space.blocks + b->id - w->first_visitor];
+                                       : &w->sample[w->d->space.blocks + visitor_of(w, b)];
 }
 
 /* Roots of the rows of a cell, -1 where a row is not core. @return whether all core rows have one, in *one
@@ -175,12 +181,12 @@ static void depart(void *state)
     w->published = true;
 }
 
-static tt_status arrived(void *state, const block *visitor, int64_t n)
+static tt_status arrived(void *state, const block *visitor, const visit *came)
 {
     joining *w = state;
-    w->first_visitor = visitor[0].id;
-    TT_TRY(key_table_reset(&w->names, n * TT_BLOCK_ROWS));
-    for (int64_t v = 0; v < n; v++) {
+    w->came = *came;
+    TT_TRY(key_table_reset(&w->names, came->n * TT_BLOCK_ROWS));
+    for (int64_t v = 0; v < came->n; v++) {
         w->sample[w->d->space.blocks + v] = MIXED;
         for (int i = 0; i < TT_BLOCK_ROWS; i++) {
             int64_t name = visitor[v].info[i], *at = &w->visitor[v * TT_BLOCK_ROWS + i];

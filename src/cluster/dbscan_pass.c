@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t visit_bytes = 1 << 20; /* of the blocks that visit at once */
-static const int64_t pairs_at_once = 4096;  /* of own blocks, then the ranks agree whether to go on */
+static const int64_t visit_bytes = 1 << 20;  /* of the blocks that visit at once */
+static const int64_t work_at_once = 1 << 19; /* pairs of blocks, times columns: then the ranks agree whether
+                                                to go on; of the order of a second */
 
 typedef struct tour {
     const space *space;
@@ -22,21 +23,38 @@ typedef struct tour {
     block *block; /* [visitors] */
 } tour;
 
-int64_t pass_visitors(const space *s)
+block visit_block(const space *s, const visit *went, int64_t i)
 {
-    return s->slot < (size_t)visit_bytes ? visit_bytes / (int64_t)s->slot : 1;
+    return space_block(s, went->first + i * went->step - s->first_block);
 }
 
-/* Blocks of chunk `chunk` of those of `owner`, on a visit to or from `rank`; none past its end. */
+static int64_t pairs_at_once(const space *s)
+{
+    return work_at_once / (s->x->cols + 1) + 1;
+}
+
+static int64_t blocks_in(int64_t rows)
+{
+    return (rows + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS;
+}
+
+int64_t pass_visitors(const space *s)
+{
+    int64_t size = s->x->comm->size, hosts = (blocks_in(s->x->n_valid) + size - 1) / size + 1,
+            room = visit_bytes / (int64_t)s->slot, most = 2 * pairs_at_once(s) / hosts;
+    if (most > room) most = room;
+    return most < 1 ? 1 : most;
+}
+
+/* Blocks of chunk `chunk` of those of `owner`, on a visit to or from `rank`: every so manieth, so that chunks
+ * are alike and no rank waits long for the others. */
 static visit visit_of(const tour *t, int owner, int64_t chunk, int rank)
 {
     const tt_matrix *x = t->space->x;
     tt_range rows = tt_partition(x->n_valid, TT_BLOCK_ROWS, x->comm->size, owner);
-    int64_t blocks = (rows.end - rows.begin + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS,
-            visitors = pass_visitors(t->space), skip = chunk * visitors;
-    visit v = {.rank = rank, .first = rows.begin / TT_BLOCK_ROWS + skip, .n = blocks - skip};
-    if (v.n < 0) v.n = 0;
-    if (v.n > visitors) v.n = visitors;
+    int64_t blocks = blocks_in(rows.end - rows.begin);
+    visit v = {.rank = rank, .first = rows.begin / TT_BLOCK_ROWS + chunk, .step = t->chunks};
+    v.n = blocks > chunk ? (blocks - chunk + t->chunks - 1) / t->chunks : 0;
     return v;
 }
 
@@ -52,7 +70,8 @@ static void launch(tour *t)
     t->came = visit_of(t, from, chunk, from);
     t->went = visit_of(t, comm->rank, chunk, to);
     size_t out = (size_t)t->went.n * s->slot, in = (size_t)t->came.n * s->slot;
-    if (out > 0) memcpy(t->leaving, s->memory + (size_t)(t->went.first - s->first_block) * s->slot, out);
+    for (int64_t i = 0; i < t->went.n; i++)
+        memcpy(t->leaving + (size_t)i * s->slot, visit_block(s, &t->went, i).info /* comes first */, s->slot);
     MPI_Irecv(t->arriving, (int)in, MPI_BYTE, in > 0 ? from : MPI_PROC_NULL, TAG_BLOCKS, comm->mpi,
               &t->request[0]);
     MPI_Isend(t->leaving, (int)out, MPI_BYTE, out > 0 ? to : MPI_PROC_NULL, TAG_BLOCKS, comm->mpi,
@@ -92,7 +111,8 @@ static bool tour_next(tour *t, visit *came, visit *went)
     t->here = t->arriving;
     t->arriving = held;
     for (int64_t i = 0; i < came->n; i++)
-        t->block[i] = space_view(t->space, t->here + (size_t)i * t->space->slot, came->first + i);
+        t->block[i] =
+            space_view(t->space, t->here + (size_t)i * t->space->slot, came->first + i * came->step);
     t->round++;
     launch(t);
     return true;
@@ -118,18 +138,21 @@ static tt_status meet_own(const space *s, const pass *p, int64_t apart)
     return TT_OK;
 }
 
-/* Whether the rank of block a, not that of b, has the pair. */
+/* Whether the rank of block a, not that of b, has the pair. What is near lies at like distances in the order
+ * of blocks, so that evenness of numbers would not deal it evenly. */
 static bool has_pair(int64_t a, int64_t b)
 {
-    return ((a + b) % 2 == 0) == (a < b);
+    uint64_t low = (uint64_t)(a < b ? a : b), high = (uint64_t)(a < b ? b : a);
+    uint64_t mixed = (low * 0x9e3779b97f4a7c15u ^ high * 0xc2b2ae3d27d4eb4fu) * 0xd6e8feb86659fd93u;
+    return (mixed >> 63 == 0) == (a < b);
 }
 
-static tt_status meet_visitors(const space *s, const pass *p, const tour *t, int64_t n)
+static tt_status meet_visitors(const space *s, const pass *p, const tour *t, const visit *came)
 {
-    if (p->arrived) TT_TRY(p->arrived(p->state, t->block, n));
+    if (p->arrived) TT_TRY(p->arrived(p->state, t->block, came));
     for (int64_t i = 0; i < s->blocks; i++) {
         block a = space_block(s, i);
-        for (int64_t v = 0; v < n; v++)
+        for (int64_t v = 0; v < came->n; v++)
             if (!p->symmetric || has_pair(a.id, t->block[v].id)) TT_TRY(p->meet(p->state, &a, &t->block[v]));
     }
     return TT_OK;
@@ -141,7 +164,7 @@ static tt_status meet_batch(const space *s, const pass *p, int64_t most, int64_t
 {
     *pairs = 0;
     *end = p->at.apart;
-    for (int64_t n = 0; *end < most && n < pairs_at_once; n += most - *end, (*end)++) {
+    for (int64_t n = 0; *end < most && n < pairs_at_once(s); n += most - *end, (*end)++) {
         TT_TRY(meet_own(s, p, *end));
         if (*end < s->blocks) *pairs += s->blocks - *end;
     }
@@ -168,7 +191,7 @@ static tt_status run_visits(const space *s, pass *p, tour *t, tt_progress *progr
     visit came, went;
     while (tour_next(t, &came, &went)) {
         TT_TRY(tt_stop_agree(comm));
-        TT_TRY(tt_agree(comm, came.n > 0 ? meet_visitors(s, p, t, came.n) : TT_OK));
+        TT_TRY(tt_agree(comm, came.n > 0 ? meet_visitors(s, p, t, &came) : TT_OK));
         if (p->leave) TT_TRY(p->leave(p->state, t->block, &came, &went));
         tt_progress_add(progress, came.n * s->blocks / (p->symmetric ? 2 : 1));
         p->at.visited++;
@@ -180,7 +203,7 @@ tt_status pass_run(const space *s, pass *p)
 {
     tt_progress progress;
     tour t;
-    int64_t all = (s->x->n_valid + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS;
+    int64_t all = blocks_in(s->x->n_valid);
     int64_t mine = s->blocks * (s->blocks + 1) / 2 + s->blocks * (all - s->blocks) / (p->symmetric ? 2 : 1);
     tt_progress_start(&progress, p->label, "pairs of blocks", mine, tt_sum_i64(s->x->comm, mine));
     tt_status status = run_own(s, p, &progress);
