@@ -253,8 +253,41 @@ static void test_refused(void **state)
     tt_matrix_free(&x);
 }
 
+/* Lines of 100 rows each, of which the two at the ends are not core, in so many columns that the blocks of a
+ * rank visit the others in some rounds. */
+static void test_rounds(void **state)
+{
+    (void)state;
+    enum { N = 9000, COLS = 128, LINE = 100, LINES = N / LINE, STRIDE = 1009 };
+    static int32_t label[LINES];
+    tt_matrix x;
+    tt_dbscan fit;
+    int32_t seen = 0;
+    memset(label, -1, sizeof label);
+    for (int64_t i = 0; i < N; i++) {
+        int64_t at = i * STRIDE % N, line = at / LINE, place = at % LINE;
+        if (label[line] < 0 && place > 0 && place < LINE - 1) label[line] = seen++;
+    }
+    assert_ok(tt_matrix_new(&world, "lines", N, COLS, &x));
+    for (int64_t i = 0; i < x.count; i++) {
+        int64_t at = (x.first + i) * STRIDE % N;
+        x.data[i * COLS] = (float)(at + 10 * (at / LINE));
+    }
+    const tt_dbscan_params params = {.eps = 1, .min_samples = 3};
+    assert_ok(tt_dbscan_fit(&x, &params, 1, &fit));
+    assert_int_equal(fit.clusters, LINES);
+    for (int64_t i = 0; i < x.count; i++) {
+        int64_t at = (x.first + i) * STRIDE % N, place = at % LINE;
+        assert_int_equal(fit.label[i], label[at / LINE]);
+        assert_int_equal(fit.core[i], place > 0 && place < LINE - 1);
+    }
+    tt_dbscan_free(&fit);
+    tt_matrix_free(&x);
+}
+
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_golden),      cmocka_unit_test(test_invalid_rows), cmocka_unit_test(test_eps_auto),
     cmocka_unit_test(test_eps_corners), cmocka_unit_test(test_refused),      cmocka_unit_test(test_resume),
+    cmocka_unit_test(test_rounds),
 };
 TT_TEST_MAIN(cases)
