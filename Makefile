@@ -158,7 +158,8 @@ models: $(BUILD)/deps-build+plots+try-bench ## which model shows the classes of 
 	@. tools/mpienv.sh; TUTTI=$(abspath $(BUILD)/tutti) RANKS=$(RANKS) /usr/bin/python3 tools/models.py "$(CORPUS)" $(SETTINGS)
 
 # Each target of tests/fuzz with libFuzzer, which is clang's, in a build of its own of the rooms that read.
-FUZZ_OBJ := $(filter $(addprefix $(BUILD)/src/,base/% par/% store/% corpus/% audio/% $(addprefix pipeline/,config.o settings.o yaml.o)),$(LIB_OBJ))
+FUZZ_OBJ := $(filter $(addprefix $(BUILD)/src/,base/% par/% store/% corpus/% audio/% vae/defaults.o \
+  $(addprefix pipeline/,config.o settings.o yaml.o)),$(LIB_OBJ))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 SANITIZE_FUZZ := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 

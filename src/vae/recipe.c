@@ -4,11 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-/* What `auto` stands for. */
-enum { EPOCHS = 50, BATCH = 256, LATENT = 16, CONV_EPOCHS = 30, CONV_BATCH = 64, CONV_LATENT = 32 };
-
 /* Batch that train.learning_rate is meant for where it is scaled. */
-static const double reference_batch = BATCH;
+static const double reference_batch = 256;
 
 static tt_status check_not_negative(const char *name, double value)
 {
@@ -41,15 +38,6 @@ static tt_status check_optimizer(const tt_train_params *t)
     TT_TRY(check_not_negative("weight_decay", t->weight_decay));
     TT_TRY(check_not_negative("clip_norm", t->clip_norm));
     return check_not_negative("warmup_epochs", t->warmup_epochs);
-}
-
-void tt_train_settle(tt_model_params *model, tt_train_params *t)
-{
-    tt_vae_kind kind;
-    bool conv = tt_vae_kind_parse(model->kind, &kind) && kind == TT_VAE_CONV;
-    if (t->epochs == 0) t->epochs = conv ? CONV_EPOCHS : EPOCHS;
-    if (t->batch_size == 0) t->batch_size = conv ? CONV_BATCH : BATCH;
-    if (model->latent_dim == 0) model->latent_dim = conv ? CONV_LATENT : LATENT;
 }
 
 tt_status tt_training_check(const tt_train_params *t)
