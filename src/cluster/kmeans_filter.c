@@ -31,6 +31,13 @@ typedef struct keys {
     __m512 best[PAIR], second[PAIR], rest[PAIR];
 } keys;
 
+/* Into the cache, while the rows before are measured. */
+static inline void fetch_rows(const int32_t *rows, int64_t vectors)
+{
+    enum { AHEAD = 32 }; /* more vectors are a stream that the CPU sees itself */
+    for (int64_t v = 0; v < vectors && v < AHEAD; v++) __builtin_prefetch(rows + v * TILE);
+}
+
 /* Values low - 2 row.centre. */
 TT_BYTE_KERNEL static inline keys find_keys(const kmeans_filter *f, const int32_t *rows, const float *scale)
 {
@@ -39,6 +46,7 @@ TT_BYTE_KERNEL static inline keys find_keys(const kmeans_filter *f, const int32_
     __m512i number = _mm512_setzero_si512();
     __m512 factor[PAIR];
     keys k;
+    fetch_rows(rows + PAIR * quads * TILE, PAIR * quads);
     for (int r = 0; r < PAIR; r++) {
         k.best[r] = k.second[r] = k.rest[r] = _mm512_set1_ps(INFINITY);
         factor[r] = _mm512_mul_ps(_mm512_loadu_ps(scale + r * TILE), _mm512_set1_ps(-2.0f * f->unit));
