@@ -3,7 +3,11 @@
  * Lanes are the leaves of one binary tree (pairs of neighbours, pairs of pairs, ...), as blocks are in
  * tutti/sum.h, and dealt to the ranks by tt_partition(). Who adds what is planned once, so that a sum takes
  * no more than it has to: one exchange of slices, of which each rank adds up one, and a small message in
- * which the tails of the vectors and errors travel. */
+ * which the tails of the vectors and errors travel.
+ *
+ * It all happens after the backward pass. Buckets summed by MPI_Iallreduce() while that goes on were measured
+ * and left out: a step of 21.1 ms of products alone (1.3 million gradients, two ranks of one machine, Open
+ * MPI 4.1) takes 23.1 ms with six buckets, 22.9 with one MPI_Allreduce(), 22.5 with slices as here. */
 #ifndef TUTTI_LANES_H
 #define TUTTI_LANES_H
 
