@@ -3,6 +3,7 @@
  * that all have work. A pair that meets once meets on the rank of either block, by turns. */
 #include "cluster/dbscan.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 #include "tutti/progress.h"
 
@@ -35,12 +36,12 @@ static int64_t pairs_at_once(const space *s)
 
 static int64_t blocks_in(int64_t rows)
 {
-    return (rows + TT_BLOCK_ROWS - 1) / TT_BLOCK_ROWS;
+    return tt_ceil_div(rows, TT_BLOCK_ROWS);
 }
 
 int64_t pass_visitors(const space *s)
 {
-    int64_t size = s->x->comm->size, hosts = (blocks_in(s->x->n_valid) + size - 1) / size + 1,
+    int64_t size = s->x->comm->size, hosts = tt_ceil_div(blocks_in(s->x->n_valid), size) + 1,
             room = visit_bytes / (int64_t)s->slot, most = 2 * pairs_at_once(s) / hosts;
     if (most > room) most = room;
     return most < 1 ? 1 : most;
@@ -54,7 +55,7 @@ static visit visit_of(const tour *t, int owner, int64_t chunk, int rank)
     tt_range rows = tt_partition(x->n_valid, TT_BLOCK_ROWS, x->comm->size, owner);
     int64_t blocks = blocks_in(rows.end - rows.begin);
     visit v = {.rank = rank, .first = rows.begin / TT_BLOCK_ROWS + chunk, .step = t->chunks};
-    v.n = blocks > chunk ? (blocks - chunk + t->chunks - 1) / t->chunks : 0;
+    v.n = blocks > chunk ? tt_ceil_div(blocks - chunk, t->chunks) : 0;
     return v;
 }
 
@@ -94,7 +95,7 @@ static tt_status tour_start(const space *s, int64_t skip, tour *t)
 {
     int64_t visitors = pass_visitors(s);
     *t = (tour){.space = s, .round = skip, .request = {MPI_REQUEST_NULL, MPI_REQUEST_NULL}};
-    t->chunks = tt_max_i64(s->x->comm, (s->blocks + visitors - 1) / visitors);
+    t->chunks = tt_max_i64(s->x->comm, tt_ceil_div(s->blocks, visitors));
     TT_TRY(tt_agree(s->x->comm, allocate(t)));
     launch(t);
     return TT_OK;
