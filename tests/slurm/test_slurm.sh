@@ -91,6 +91,18 @@ grep -q "stopped with a checkpoint; queued again" "$TT_SCRATCH/stopped.log" || f
 [ "$(field "$job" Restarts)" = 1 ] || fail "stopped: $(field "$job" Restarts) restarts instead of 1"
 check_results stopped
 
+# a rank that dies of SIGPIPE, as one may whose peer's node was just lost: queued again
+cat >"$TT_SCRATCH/torn" <<EOF
+#!/bin/sh
+[ "\${SLURM_RESTART_COUNT:-0}" != 0 ] || kill -PIPE \$\$
+exec "$TUTTI" "\$@"
+EOF
+chmod +x "$TT_SCRATCH/torn"
+job=$(TUTTI=$TT_SCRATCH/torn submit broken)
+until_completed "$job" broken
+[ "$(field "$job" Restarts)" = 1 ] || fail "broken: $(field "$job" Restarts) restarts instead of 1"
+check_results broken
+
 # a node without power: SLURM notices, queues the job again, and it runs when the node is back
 job=$(submit lost)
 until_busy "$job" lost
