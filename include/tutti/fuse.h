@@ -45,9 +45,11 @@ typedef struct tt_pca {
 } tt_pca;
 
 /** PCA of the valid rows of x by block Gram sums and ScaLAPACK's symmetric eigensolver: of the columns, or
- * where there are fewer rows, of these. The same bits on any rank count. Memory on one rank is four square
- * matrices of double of the smaller side, which may be 16384 at most. Collective. @return TT_OK, TT_ERR_INPUT
- * (fewer than 2 valid rows or than `components` columns; too large) */
+ * where there are fewer rows, of these. Of 65,536 rows and more the products are float32, summed in double,
+ * wherever that leaves each eigenvalue that is kept exact to 1e-4 at worst, 1e-7 as a rule; else, and of
+ * fewer rows, all is double. The same bits on any rank count. Memory on one rank is four square matrices of
+ * double of the smaller side, which may be 16384 at most. Collective. @return TT_OK, TT_ERR_INPUT (fewer than
+ * 2 valid rows or than `components` columns; too large) */
 tt_status tt_pca_fit(const tt_matrix *x, int64_t components, tt_pca *out);
 
 /** Scores [count, components] of this rank's rows (0 for rows that are not valid). Not collective.

@@ -22,4 +22,11 @@
 #define TT_KERNEL
 #endif
 
+/** Unroll the loop that follows, whose trip count is a constant, so that its arrays live in registers. */
+#ifdef __clang__
+#define TT_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define TT_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #endif

@@ -105,8 +105,8 @@ TT_KERNEL static void flatness(const float *restrict power, int bins, float *res
 #define INSERT_ALL(K)                                                                                        \
     for (int k = 0; k < n; k++) {                                                                            \
         float x[LANES], y[LANES];                                                                            \
-        UNROLL for (int l = 0; l < LANES; l++) x[l] = y[l] = magnitude[(int64_t)k * LANES + l];              \
-        UNROLL for (int i = 0; i < (K); i++)                                                                 \
+        TT_UNROLL for (int l = 0; l < LANES; l++) x[l] = y[l] = magnitude[(int64_t)k * LANES + l];           \
+        TT_UNROLL for (int i = 0; i < (K); i++)                                                              \
         {                                                                                                    \
             _Pragma("omp simd simdlen(16)") for (int l = 0; l < LANES; l++)                                  \
             {                                                                                                \

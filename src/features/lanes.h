@@ -22,13 +22,6 @@ typedef int32_t lane_bits __attribute__((vector_size(LANES * sizeof(int32_t))));
 #define LANES_MAX(out, a, b)                                                                                 \
     for (int l_ = 0; l_ < LANES; l_++) (out)[l_] = (a)[l_] > (b)[l_] ? (a)[l_] : (b)[l_]
 
-/** Unroll the loop that follows, whose trip count is a constant, so that its arrays live in registers. */
-#ifdef __clang__
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
 /** Natural logarithm of a positive normal float, to 1e-7: ln m = 2 artanh((m - 1) / (m + 1)) for a mantissa m
  * in [1/sqrt 2, sqrt 2); 0x3f3504f3 is 1/sqrt 2. Branch-free, so that loops over it become vector code. */
 #define LOG_FAST(out, x)                                                                                     \

@@ -150,7 +150,7 @@ TT_KERNEL static void mean_at(const tempo_space *s, int64_t first, double *restr
             LOAD(high[k], s->high[k] + s->window + i);
             LOAD(low[k], s->low[k] + s->window + i);
         }
-        UNROLL for (int j = 0; j < LAGS; j++)
+        TT_UNROLL for (int j = 0; j < LAGS; j++)
         {
             int64_t lag = first + j;
             frames8 later, g[TERMS], begin;

@@ -11,6 +11,11 @@ enum {
 
 typedef double lanes __attribute__((vector_size(WIDTH * sizeof(double)), aligned(sizeof(double))));
 
+typedef float row __attribute__((vector_size(PANEL * sizeof(float)), aligned(sizeof(float))));
+
+#define HALF(v, i)                                                                                           \
+    __builtin_shufflevector(v, v, i, (i) + 1, (i) + 2, (i) + 3, (i) + 4, (i) + 5, (i) + 6, (i) + 7)
+#define WIDEN(v, i)       __builtin_convertvector(HALF(v, i), lanes)
 #define LANES(pointer)    (*(const lanes *)(const void *)(pointer))
 #define TO_LANES(pointer) (*(lanes *)(void *)(pointer))
 
@@ -44,6 +49,25 @@ TT_KERNEL static void inner_tile(const double *restrict x, const double *restric
 void panel_inner(const double *x, const double *y, double *out)
 {
     for (int i = 0; i < PANEL; i += TALL) inner_tile(x + i, y, out + i * PANEL);
+}
+
+TT_KERNEL static void inner_narrow(const float *restrict x, const float *restrict y, double *restrict out)
+{
+    row sum[PANEL] = {{0}};
+    for (int r = 0; r < PANEL_STRIP; r++) {
+        row of_y = *(const row *)(const void *)(y + r * PANEL);
+        TT_UNROLL for (int i = 0; i < PANEL; i++) sum[i] += x[r * PANEL + i] * of_y;
+    }
+    TT_UNROLL for (int i = 0; i < PANEL; i++)
+    {
+        TO_LANES(out + i * PANEL) += WIDEN(sum[i], 0);
+        TO_LANES(out + i * PANEL + WIDTH) += WIDEN(sum[i], WIDTH);
+    }
+}
+
+void panel_inner_narrow(const float *x, const float *y, double *out)
+{
+    inner_narrow(x, y, out);
 }
 
 TT_KERNEL static void add_tiles(const double *restrict x, const double *restrict t, double *restrict y)

@@ -16,6 +16,9 @@ void panel_widen(const float *x, const float *next, double *wide);
 /** out [PANEL, PANEL] += x' y, for x and y [PANEL_STRIP, PANEL]. Not collective. */
 void panel_inner(const double *x, const double *y, double *out);
 
+/** As panel_inner() for x and y in float32, in which the strip is summed; that is added in double. */
+void panel_inner_narrow(const float *x, const float *y, double *out);
+
 /** y += x t, for x and y [PANEL_STRIP, PANEL] and t [PANEL, PANEL]. Not collective. */
 void panel_add(const double *x, const double *t, double *y);
 

@@ -1,4 +1,5 @@
 #include "eigen.h"
+#include "gram.h"
 
 #include "tutti/fuse.h"
 
@@ -7,10 +8,14 @@
 #include "tutti/sum.h"
 
 #include <cblas.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { NARROW_FROM = 1 << 16 }; /* rows */
+
+static const double tolerance = 1e-4;
 static const double no_variance = 1e-12; /* of the first component's: what rounding leaves */
 
 void tt_pca_free(tt_pca *pca)
@@ -19,49 +24,6 @@ void tt_pca_free(tt_pca *pca)
     free(pca->axes);
     free(pca->explained_variance);
     *pca = (tt_pca){0};
-}
-
-/* The block at local row `first` in double about the mean, always TT_BLOCK_ROWS rows; zeros where not valid.
- */
-static void centre_block(const tt_matrix *x, const double *mean, int64_t first, double *block)
-{
-    for (int64_t r = 0; r < TT_BLOCK_ROWS; r++) {
-        double *to = block + r * x->cols;
-        const float *row = x->data + (first + r) * x->cols;
-        if (first + r < x->count && x->valid[first + r])
-            for (int64_t j = 0; j < x->cols; j++) to[j] = (double)row[j] + (x->shift[j] - mean[j]);
-        else
-            memset(to, 0, (size_t)x->cols * sizeof *to);
-    }
-}
-
-static tt_status gram_local(const tt_matrix *x, const double *mean, double *block, tt_blocksum *sum)
-{
-    int d = (int)x->cols;
-    for (int64_t first = 0; first < x->count; first += TT_BLOCK_ROWS) {
-        double *partial = tt_blocksum_room(sum); /* the lower triangle stays as it is, and finite */
-        if (!partial) return TT_ERR_MEMORY;
-        centre_block(x, mean, first, block);
-        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, d, TT_BLOCK_ROWS, 1.0, block, d, 0.0, partial, d);
-        tt_blocksum_commit(sum);
-    }
-    return TT_OK;
-}
-
-/* Upper triangle of the sums of products of centred columns, in double: float32 would lose columns of small
- * scale beside large ones. Collective. */
-static tt_status gram(const tt_matrix *x, const double *mean, double *out)
-{
-    double *block = NULL;
-    tt_blocksum *sum = NULL;
-    tt_status s = tt_alloc(TT_BLOCK_ROWS * x->cols, sizeof *block, "a block of rows", &block);
-    if (s == TT_OK) s = tt_blocksum_new(x->cols * x->cols, x->first / TT_BLOCK_ROWS, &sum);
-    if (s == TT_OK) s = gram_local(x, mean, block, sum);
-    s = tt_agree(x->comm, s);
-    if (s == TT_OK) s = tt_blocksum_finish(sum, x->comm, TT_OK, out);
-    tt_blocksum_free(sum);
-    free(block);
-    return s;
 }
 
 /* out [rows of this rank, padded to blocks, rows]: products of this rank's rows, centred, with all rows,
@@ -197,6 +159,7 @@ static tt_status check(const tt_matrix *x, int64_t components)
 static tt_status solve(const tt_matrix *x, int64_t order, double *square, tt_pca *p, double *vectors)
 {
     double each = 1.0 / (double)(x->n_valid - 1);
+    p->total_variance = 0;
     for (int64_t i = 0; square && i < order * order; i++) square[i] *= each;
     for (int64_t j = 0; square && j < order; j++) p->total_variance += square[j * order + j];
     MPI_Bcast(&p->total_variance, 1, MPI_DOUBLE, 0, x->comm->mpi);
@@ -206,14 +169,38 @@ static tt_status solve(const tt_matrix *x, int64_t order, double *square, tt_pca
     return TT_OK;
 }
 
-/* By the columns' covariances. Collective. */
-static tt_status fit_tall(const tt_matrix *x, tt_pca *p)
+/* Whether products in float32 are worth trying: there are so many rows that their rounding averages out, and
+ * no product is beyond float32 where the widest column has deviation `widest`. */
+static bool narrow_fits(const tt_matrix *x, double widest)
+{
+    return x->n_valid >= NARROW_FROM && widest > 1e-12 && widest < 1e12;
+}
+
+/* Whether they left every eigenvalue that is kept to `tolerance` of itself. An element of the covariances is
+ * off by about FLT_EPSILON / sqrt(rows) of the widest column's variance, and a matrix of such errors moves
+ * eigenvalues by 2 sqrt(columns) of one; 16 times that is allowed for. */
+static bool narrow_enough(const tt_matrix *x, const tt_pca *p, double widest)
+{
+    double off = 32 * (double)FLT_EPSILON * sqrt((double)x->cols / (double)x->n_valid) * widest * widest;
+    return off <= tolerance * p->explained_variance[p->components - 1];
+}
+
+/* By the columns' covariances. Collective. @param widest  largest deviation of a column */
+static tt_status fit_tall(const tt_matrix *x, double widest, tt_pca *p)
 {
     double *square = NULL;
+    bool narrow = narrow_fits(x, widest);
     tt_status s =
         tt_agree(x->comm, tt_alloc(x->cols * x->cols, sizeof *square, "a covariance matrix", &square));
-    if (s == TT_OK) s = gram(x, p->mean, square);
-    if (s == TT_OK) s = solve(x, x->cols, square, p, p->axes);
+    if (s == TT_OK && narrow) {
+        s = gram_sum_narrow(x, p->mean, square);
+        if (s == TT_OK) s = solve(x, x->cols, square, p, p->axes);
+        narrow = s != TT_OK || narrow_enough(x, p, widest);
+    }
+    if (s == TT_OK && !narrow) {
+        s = gram_sum(x, p->mean, square);
+        if (s == TT_OK) s = solve(x, x->cols, square, p, p->axes);
+    }
     free(square);
     return s;
 }
@@ -250,23 +237,12 @@ tt_status tt_pca_fit(const tt_matrix *x, int64_t components, tt_pca *out)
     double *deviation = NULL;
     tt_status s = tt_agree(x->comm, allocate(out, x->cols, &deviation));
     if (s == TT_OK) s = tt_matrix_moments(x, out->mean, deviation);
+    double widest = 0;
+    for (int64_t j = 0; s == TT_OK && j < x->cols; j++) widest = fmax(widest, deviation[j]);
     free(deviation);
-    if (s == TT_OK) s = x->rows < x->cols ? fit_wide(x, out) : fit_tall(x, out);
+    if (s == TT_OK) s = x->rows < x->cols ? fit_wide(x, out) : fit_tall(x, widest, out);
     if (s != TT_OK) tt_pca_free(out);
     return s;
-}
-
-/* The same block in float32: scores are, and what a column gives to them is off by its own rounding alone. */
-static void centre_narrow(const tt_matrix *x, const double *mean, int64_t first, float *block)
-{
-    for (int64_t r = 0; r < TT_BLOCK_ROWS; r++) {
-        float *to = block + r * x->cols;
-        const float *row = x->data + (first + r) * x->cols;
-        if (first + r < x->count && x->valid[first + r])
-            for (int64_t j = 0; j < x->cols; j++) to[j] = (float)((double)row[j] + (x->shift[j] - mean[j]));
-        else
-            memset(to, 0, (size_t)x->cols * sizeof *to);
-    }
 }
 
 /* Scores [n, components] of the block at local row `first`, unless they are beyond float32. */
@@ -296,7 +272,7 @@ tt_status tt_pca_transform(const tt_pca *pca, const tt_matrix *x, float *scores)
     for (int64_t i = 0; s == TT_OK && i < pca->components * pca->cols; i++) axes[i] = (float)pca->axes[i];
     for (int64_t first = 0; s == TT_OK && first < x->count; first += TT_BLOCK_ROWS) {
         int64_t n = x->count - first < TT_BLOCK_ROWS ? x->count - first : TT_BLOCK_ROWS;
-        centre_narrow(x, pca->mean, first, block);
+        centre_columns(x, pca->mean, first, x->cols, block); /* scores are float32, too */
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, TT_BLOCK_ROWS, c, d, 1.0F, block, d, axes, d,
                     0.0F, out, c);
         s = take_scores(x, first, n, pca->components, out, scores + first * c);

@@ -160,6 +160,49 @@ static void test_wide_as_tall(void **state)
     tt_matrix_free(&tall);
 }
 
+/* Sums of many rows are formed otherwise than of few: the rows of `few` again and again until they are many
+ * have the same axes, and its variances but for the divisor. */
+static void check_many(const tt_matrix *few, int64_t k)
+{
+    const int64_t rows = 80000;
+    tt_matrix many;
+    tt_pca a, b;
+    int64_t n = 0;
+    size_t bytes = (size_t)few->cols * sizeof *few->data;
+    assert_ok(tt_matrix_new(&world, "many", rows, few->cols, &many));
+    for (int64_t i = 0; i < many.count; i++) {
+        int64_t from = (many.first + i) % few->rows;
+        memcpy(many.data + i * few->cols, few->data + from * few->cols, bytes);
+        n += many.valid[i] = few->valid[from];
+    }
+    many.n_valid = tt_sum_i64(&world, n);
+    assert_ok(tt_pca_fit(few, k, &a));
+    assert_ok(tt_pca_fit(&many, k, &b));
+    double times = (double)(rows / few->rows) * (double)(few->n_valid - 1) / (double)(many.n_valid - 1);
+    for (int64_t i = 0; i < k; i++)
+        assert_near(b.explained_variance[i], times * a.explained_variance[i], 1e-6 * a.explained_variance[i]);
+    for (int64_t i = 0; i < k * few->cols; i++) assert_near(a.axes[i], b.axes[i], 1e-5);
+    tt_pca_free(&a);
+    tt_pca_free(&b);
+    tt_matrix_free(&many);
+}
+
+static void test_many(void **state)
+{
+    (void)state;
+    enum { ROWS = 200, COLS = 37 };
+    tt_comm self = tt_comm_wrap(MPI_COMM_SELF);
+    tt_matrix x;
+    make(&self, ROWS, COLS, &x);
+    check_many(&x, COLS);
+    for (int64_t i = 0; i < ROWS; i++) /* nearly the same column again: float32 loses what sets them apart */
+        x.data[i * COLS + 1] = x.data[i * COLS] + 1e-4F * x.data[i * COLS + 1];
+    check_many(&x, COLS);
+    for (int64_t i = 0; i < ROWS * COLS; i++) x.data[i] *= 1e-25F; /* squares are beyond float32 */
+    check_many(&x, COLS - 1);
+    tt_matrix_free(&x);
+}
+
 static void check_constant(int64_t rows, int64_t cols)
 {
     tt_matrix x;
@@ -233,6 +276,6 @@ static void test_overflow(void **state)
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_golden),   cmocka_unit_test(test_ranks),  cmocka_unit_test(test_wide_as_tall),
     cmocka_unit_test(test_constant), cmocka_unit_test(test_errors), cmocka_unit_test(test_stage),
-    cmocka_unit_test(test_overflow),
+    cmocka_unit_test(test_overflow), cmocka_unit_test(test_many),
 };
 TT_TEST_MAIN(cases)
