@@ -92,6 +92,10 @@ tt_status tt_matrix_new(const tt_comm *comm, const char *name, int64_t rows, int
 /** Free what *matrix owns. */
 void tt_matrix_free(tt_matrix *matrix);
 
+/** The mean of a column, rounded to a power of two that its deviation just reaches: then whole numbers less
+ * that are whole, and whatever has few bits is held as it is. */
+double tt_rounded_mean(double mean, double variance);
+
 /** Column mean (shift included) and standard deviation (population) of the valid rows, in double, the same
  * bits on any rank count; zeros if no row is valid.
  *  @param[out] mean, deviation  [cols] each, provided by the caller. Collective. */

@@ -80,14 +80,14 @@ static void multiply_panels(const float *x, const float *y, double *out)
 }
 
 /* Partial sums are tiles of PANEL x PANEL, those of the upper triangle row by row. */
-static tt_status sum_tiles(const tt_matrix *x, const double *mean, int64_t panels, float *block,
+static tt_status sum_tiles(const tt_matrix *x, const double *about, int64_t panels, float *block,
                            tt_blocksum *sum)
 {
     const int64_t size = TT_BLOCK_ROWS * PANEL;
     for (int64_t first = 0; first < x->count; first += TT_BLOCK_ROWS) {
         double *tile = tt_blocksum_room(sum);
         if (!tile) return TT_ERR_MEMORY;
-        centre_columns(x, mean, first, PANEL, block);
+        centre_columns(x, about, first, PANEL, block);
         for (int64_t i = 0; i < panels; i++)
             for (int64_t j = i; j < panels; j++, tile += PANEL_SQUARE)
                 multiply_panels(block + i * size, block + j * size, tile);
@@ -105,20 +105,34 @@ static void lay_out(int64_t d, int64_t panels, const double *tile, double *out)
                        (size_t)tt_smaller(PANEL, d - j * PANEL) * sizeof *out);
 }
 
-tt_status gram_sum_narrow(const tt_matrix *x, const double *mean, double *out)
+/* The upper triangle of products about the mean, of those about something else. */
+static void move_to_mean(const tt_matrix *x, const double *mean, const double *about, double *out)
+{
+    int64_t d = x->cols;
+    for (int64_t i = 0; i < d; i++)
+        for (int64_t j = i; j < d; j++)
+            out[i * d + j] -= (double)x->n_valid * (mean[i] - about[i]) * (mean[j] - about[j]);
+}
+
+tt_status gram_sum_narrow(const tt_matrix *x, const double *mean, const double *deviation, double *out)
 {
     int64_t panels = tt_ceil_div(x->cols, PANEL), tiles = panels * (panels + 1) / 2;
     float *block = NULL;
-    double *tile = NULL;
+    double *tile = NULL, *about = NULL;
     tt_blocksum *sum = NULL;
     tt_status s = tt_alloc(panels * PANEL * TT_BLOCK_ROWS, sizeof *block, "a block of rows", &block);
     if (s == TT_OK) s = tt_alloc(tiles * PANEL_SQUARE, sizeof *tile, "a covariance matrix", &tile);
+    if (s == TT_OK) s = tt_alloc(x->cols, sizeof *about, "column means", &about);
+    for (int64_t j = 0; s == TT_OK && j < x->cols; j++)
+        about[j] = deviation[j] > 0 ? tt_rounded_mean(mean[j], deviation[j] * deviation[j]) : mean[j];
     if (s == TT_OK) s = tt_blocksum_new(tiles * PANEL_SQUARE, x->first / TT_BLOCK_ROWS, &sum);
-    if (s == TT_OK) s = sum_tiles(x, mean, panels, block, sum);
+    if (s == TT_OK) s = sum_tiles(x, about, panels, block, sum);
     s = tt_agree(x->comm, s);
     if (s == TT_OK) s = tt_blocksum_finish(sum, x->comm, TT_OK, tile);
     if (s == TT_OK) lay_out(x->cols, panels, tile, out);
+    if (s == TT_OK) move_to_mean(x, mean, about, out);
     tt_blocksum_free(sum);
+    free(about);
     free(tile);
     free(block);
     return s;

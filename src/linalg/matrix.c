@@ -182,9 +182,7 @@ static tt_status wide_sums(tt_store *store, const char *dataset, const tt_matrix
     return TT_OK;
 }
 
-/* The mean, rounded to a power of two that the deviation just reaches: then whole numbers less their shift
- * are whole, and whatever has few bits is held as it is. */
-static double rounded_mean(double mean, double variance)
+double tt_rounded_mean(double mean, double variance)
 {
     int exponent;
     frexp(fmax(sqrt(fmax(variance, 0)), fabs(mean) * 0x1p-28), &exponent);
@@ -200,7 +198,7 @@ static void choose_shift(const tt_matrix *x, const double *sums)
         double mean = sums[j] / (double)x->n_valid;
         double variance = sums[x->cols + j] / (double)x->n_valid - mean * mean;
         bool far = mean * mean > shift_from * shift_from * variance;
-        x->shift[j] = far ? rounded_mean(mean, variance) : 0.0;
+        x->shift[j] = far ? tt_rounded_mean(mean, variance) : 0.0;
     }
 }
 

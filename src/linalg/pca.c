@@ -185,15 +185,16 @@ static bool narrow_enough(const tt_matrix *x, const tt_pca *p, double widest)
     return off <= tolerance * p->explained_variance[p->components - 1];
 }
 
-/* By the columns' covariances. Collective. @param widest  largest deviation of a column */
-static tt_status fit_tall(const tt_matrix *x, double widest, tt_pca *p)
+/* By the columns' covariances. Collective. */
+static tt_status fit_tall(const tt_matrix *x, const double *deviation, tt_pca *p)
 {
-    double *square = NULL;
+    double *square = NULL, widest = 0;
+    for (int64_t j = 0; j < x->cols; j++) widest = fmax(widest, deviation[j]);
     bool narrow = narrow_fits(x, widest);
     tt_status s =
         tt_agree(x->comm, tt_alloc(x->cols * x->cols, sizeof *square, "a covariance matrix", &square));
     if (s == TT_OK && narrow) {
-        s = gram_sum_narrow(x, p->mean, square);
+        s = gram_sum_narrow(x, p->mean, deviation, square);
         if (s == TT_OK) s = solve(x, x->cols, square, p, p->axes);
         narrow = s != TT_OK || narrow_enough(x, p, widest);
     }
@@ -237,10 +238,8 @@ tt_status tt_pca_fit(const tt_matrix *x, int64_t components, tt_pca *out)
     double *deviation = NULL;
     tt_status s = tt_agree(x->comm, allocate(out, x->cols, &deviation));
     if (s == TT_OK) s = tt_matrix_moments(x, out->mean, deviation);
-    double widest = 0;
-    for (int64_t j = 0; s == TT_OK && j < x->cols; j++) widest = fmax(widest, deviation[j]);
+    if (s == TT_OK) s = x->rows < x->cols ? fit_wide(x, out) : fit_tall(x, deviation, out);
     free(deviation);
-    if (s == TT_OK) s = x->rows < x->cols ? fit_wide(x, out) : fit_tall(x, widest, out);
     if (s != TT_OK) tt_pca_free(out);
     return s;
 }
