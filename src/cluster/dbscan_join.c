@@ -70,12 +70,16 @@ static int64_t visitor_of(const joining *w, const block *b)
     return (b->id - w->came.first) / w->came.step;
 }
 
-/* Node of row i of a block; -1 if it is not core. */
-static int64_t node_of(const joining *w, const block *b, int i)
+/* Nodes of the rows of a cell; -1 where a row is not core. */
+static void cell_nodes(const joining *w, const block *b, int cell, int64_t node[CELL])
 {
-    if (!space_owns(&w->d->space, b)) return w->visitor[visitor_of(w, b) * TT_BLOCK_ROWS + i];
-    int64_t row = (b->id - w->d->space.first_block) * TT_BLOCK_ROWS + i;
-    return i < b->rows && w->d->core[row] ? row : -1;
+    if (!space_owns(&w->d->space, b)) {
+        memcpy(node, w->visitor + visitor_of(w, b) * TT_BLOCK_ROWS + cell * CELL, CELL * sizeof *node);
+        return;
+    }
+    int64_t first = (b->id - w->d->space.first_block) * TT_BLOCK_ROWS + cell * CELL;
+    int rows = b->rows - cell * CELL;
+    for (int i = 0; i < CELL; i++) node[i] = i < rows && w->d->core[first + i] ? first + i : -1;
 }
 
 static int64_t *sample_of(const joining *w, const block *b)
@@ -90,10 +94,10 @@ static bool cell_roots(joining *w, const block *b, int cell, int64_t root[CELL],
 {
     bool same = true;
     *one = -1;
+    cell_nodes(w, b, cell, root);
     for (int i = 0; i < CELL; i++) {
-        int64_t node = node_of(w, b, cell * CELL + i);
-        root[i] = node < 0 ? -1 : find(w, node);
         if (root[i] < 0) continue;
+        root[i] = find(w, root[i]);
         same = same && (*one < 0 || *one == root[i]);
         *one = root[i];
     }
@@ -128,16 +132,17 @@ static tt_status join_rows(joining *w, const block *a, int i, const int64_t root
                            const block *b, int j)
 {
     int row[CELL], lane[CELL], n = 0;
+    int64_t of_a[CELL], of_b[CELL];
     uint32_t hits[CELL];
+    cell_nodes(w, a, i, of_a);
+    cell_nodes(w, b, j, of_b);
     for (int k = 0; k < CELL; k++)
         if (root[k] >= 0 && root[k] != but) row[n++] = i * CELL + k;
     cell_hits(&w->d->reach, a, row, n, b, j, w->d->x->cols, hits);
     for (int k = 0; k < n; k++) {
-        int m = list_bits(hits[k], j * CELL, lane);
-        for (int l = 0; l < m; l++) {
-            int64_t node = node_of(w, b, lane[l]);
-            if (node >= 0) TT_TRY(join(w, node_of(w, a, row[k]), node));
-        }
+        int m = list_bits(hits[k], 0, lane);
+        for (int l = 0; l < m; l++)
+            if (of_b[lane[l]] >= 0) TT_TRY(join(w, of_a[row[k] % CELL], of_b[lane[l]]));
     }
     return TT_OK;
 }
@@ -173,27 +178,36 @@ static void depart(void *state)
     const space *s = &w->d->space;
     for (int64_t i = 0; i < s->blocks; i++) {
         block b = space_block(s, i);
-        for (int r = 0; r < TT_BLOCK_ROWS; r++) {
-            int64_t node = node_of(w, &b, r);
-            b.info[r] = node < 0 ? -1 : w->name[find(w, node)];
-        }
+        for (int c = 0; c < CELLS; c++) cell_nodes(w, &b, c, b.info + c * CELL);
+        for (int r = 0; r < TT_BLOCK_ROWS; r++)
+            if (b.info[r] >= 0) b.info[r] = w->name[find(w, b.info[r])];
     }
     w->published = true;
+}
+
+/* The node of a visiting cluster by its name. */
+static int64_t node_named(joining *w, int64_t name)
+{
+    int64_t seen = w->names.used, node = w->own + key_table_number(&w->names, name);
+    if (node < w->own + seen) return node;
+    w->parent[node] = node;
+    w->name[node] = name;
+    return node;
 }
 
 static tt_status arrived(void *state, const block *visitor, const visit *came)
 {
     joining *w = state;
+    int64_t name = -1, node = -1; /* of the row before: most often the same */
     w->came = *came;
     TT_TRY(key_table_reset(&w->names, came->n * TT_BLOCK_ROWS));
     for (int64_t v = 0; v < came->n; v++) {
         w->sample[w->d->space.blocks + v] = MIXED;
         for (int i = 0; i < TT_BLOCK_ROWS; i++) {
-            int64_t name = visitor[v].info[i], *at = &w->visitor[v * TT_BLOCK_ROWS + i];
-            *at = name < 0 ? -1 : w->own + key_table_number(&w->names, name);
-            if (name < 0) continue;
-            w->parent[*at] = *at;
-            w->name[*at] = name;
+            int64_t next = visitor[v].info[i];
+            if (next >= 0 && next != name) node = node_named(w, next);
+            if (next >= 0) name = next;
+            w->visitor[v * TT_BLOCK_ROWS + i] = next < 0 ? -1 : node;
         }
     }
     return TT_OK;

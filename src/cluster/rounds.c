@@ -2,6 +2,7 @@
 
 #include "cluster/tree_checkpoint.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 
 #include <math.h>
@@ -86,21 +87,31 @@ static int ascending(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
+/* Every `step`-th of the clusters asked for, from `at` on: a rank's own lie beside each other, and each batch
+ * should have work for all of them. @return how many */
+static int64_t take_batch(const rounds *r, int64_t at, int64_t step, int32_t *out)
+{
+    int64_t n = 0;
+    for (int64_t i = at; i < r->n_asked; i += step) out[n++] = r->asked[i];
+    return n;
+}
+
 /* Answers come in batches; what has been answered when a signal comes is part of the checkpoint. */
 static tt_status search(rounds *r)
 {
     const hit *mine = r->nearest + r->job->x.first;
+    int64_t batches = tt_ceil_div(r->n_asked, BATCH);
+    int32_t ids[BATCH];
     hit found[BATCH];
     qsort(r->asked, (size_t)r->n_asked, sizeof *r->asked, ascending);
-    for (int64_t at = 0; at < r->n_asked; at += BATCH) {
-        int64_t n = r->n_asked - at < BATCH ? r->n_asked - at : BATCH;
+    for (int64_t at = 0; at < batches; at++) {
+        int64_t n = take_batch(r, at, batches, ids);
         TT_TRY(tree_pause(r->job, 1, mine));
-        TT_TRY(r->ops->search(r->ops->self, n, r->asked + at, found));
+        TT_TRY(r->ops->search(r->ops->self, n, ids, found));
         for (int64_t i = 0; i < n; i++) {
-            int32_t cluster = r->asked[at + i];
-            r->nearest[cluster] = found[i];
-            r->answered[r->n_answered++] = cluster;
-            link_up(r, cluster);
+            r->nearest[ids[i]] = found[i];
+            r->answered[r->n_answered++] = ids[i];
+            link_up(r, ids[i]);
         }
         tt_progress_add(&r->progress, r->job->n == 0 ? n : 0);
     }

@@ -29,6 +29,13 @@ typedef struct column_merge {
     float share; /* of a in an average */
 } column_merge;
 
+/* Where a pair's rows are, and which of the two slots the merged row takes. */
+typedef struct move {
+    int32_t a, b;
+    int keeper, giver;  /* ranks */
+    int32_t kept, left; /* clusters whose slots these are */
+} move;
+
 typedef struct matrix {
     tree_job *job;
     bool average;
@@ -46,7 +53,9 @@ typedef struct matrix {
     int64_t *rows;     /* [ranks] live rows of each */
     column_merge *log; /* [points] since the last compaction */
     int64_t n_log;
-    float *flight; /* [FLIGHT, width at the start] rows of other ranks */
+    move *move;        /* [points] of the pairs that are being merged */
+    MPI_Request *sent; /* [points] of rows of this rank */
+    float *flight;     /* [FLIGHT + 1, width at the start] rows of other ranks, and one to spare */
 } matrix;
 
 /* What becomes of the distances x, y to a and b. */
@@ -119,13 +128,6 @@ static tt_status matrix_search(void *self, int64_t n, const int32_t *ids, hit *o
     return TT_OK;
 }
 
-/* Where a pair's rows are, and which of the two slots the merged row takes. */
-typedef struct move {
-    int32_t a, b;
-    int keeper, giver;  /* ranks */
-    int32_t kept, left; /* clusters whose slots these are */
-} move;
-
 static move plan_move(const matrix *m, const merge *pair)
 {
     bool to_b = m->rows[m->owner[pair->b]] < m->rows[m->owner[pair->a]];
@@ -161,39 +163,70 @@ static void settle(matrix *m, const move *v)
     m->clusters--;
 }
 
-/* Up to FLIGHT pairs: rows are brought to the moment of their merge, sent where they are needed, joined. */
-static tt_status merge_flight(matrix *m, int64_t n, const merge *pairs)
+/* Note the pairs in the log and plan their moves. */
+static void plan_moves(matrix *m, int64_t n, const merge *pairs)
 {
-    int rank = m->job->comm->rank, width, requests = 0;
-    MPI_Request request[FLIGHT];
-    move moves[FLIGHT];
-    int64_t first = m->n_log;
-    TT_TRY(tt_int(m->width, "clusters in a row", &width));
     for (int64_t i = 0; i < n; i++) {
         double a = m->job->size[pairs[i].a], b = m->job->size[pairs[i].b];
         m->log[m->n_log++] =
             (column_merge){m->column[pairs[i].a], m->column[pairs[i].b], (float)(a / (a + b))};
+        m->move[i] = plan_move(m, &pairs[i]);
+        m->rows[m->move[i].giver]--;
     }
+}
+
+/* Rows that other ranks wait for, each as at the moment of its merge: they stay where they are until they
+ * have arrived. @return how many */
+static int64_t send_rows(matrix *m, int64_t n, int64_t first, int width)
+{
+    int64_t sent = 0;
     for (int64_t i = 0; i < n; i++) {
-        move v = moves[i] = plan_move(m, &pairs[i]);
-        m->rows[v.giver]--;
-        if (v.keeper == rank) bring_up(m, m->slot[v.kept], first + i);
-        if (v.giver == rank) bring_up(m, m->slot[v.left], first + i);
-        if (v.keeper == rank && v.giver != rank)
-            MPI_Irecv(m->flight + i * m->width, width, MPI_FLOAT, v.giver, (int)i, m->job->comm->mpi,
-                      &request[requests++]);
-        else if (v.giver == rank && v.keeper != rank)
-            MPI_Isend(row_of(m, m->slot[v.left]), width, MPI_FLOAT, v.keeper, (int)i, m->job->comm->mpi,
-                      &request[requests++]);
+        const move *v = &m->move[i];
+        if (v->giver != m->job->comm->rank || v->keeper == v->giver) continue;
+        MPI_Isend(bring_up(m, m->slot[v->left], first + i), width, MPI_FLOAT, v->keeper, 0, m->job->comm->mpi,
+                  &m->sent[sent++]);
     }
-    MPI_Waitall(requests, request, MPI_STATUSES_IGNORE);
+    return sent;
+}
+
+/* Rows that come to this rank: up to FLIGHT are on their way. */
+typedef struct arrivals {
+    int64_t n, next, taken; /* moves; the next to receive; rows taken */
+    int64_t posted;
+    int width;
+    MPI_Request request[FLIGHT];
+} arrivals;
+
+static void await(matrix *m, arrivals *w)
+{
+    for (; w->next < w->n && w->posted < w->taken + FLIGHT; w->next++) {
+        const move *v = &m->move[w->next];
+        int64_t at = w->posted % FLIGHT;
+        if (v->keeper != m->job->comm->rank || v->giver == v->keeper) continue;
+        MPI_Irecv(m->flight + at * w->width, w->width, MPI_FLOAT, v->giver, 0, m->job->comm->mpi,
+                  &w->request[at]);
+        w->posted++;
+    }
+}
+
+/* Join the pairs of this rank. */
+static void join_rank(matrix *m, int64_t n, int64_t first, arrivals *w)
+{
+    int rank = m->job->comm->rank;
     for (int64_t i = 0; i < n; i++) {
-        const move *v = &moves[i];
-        const float *other = v->giver == rank ? row_of(m, m->slot[v->left]) : m->flight + i * m->width;
-        if (v->keeper == rank) join_pair(m, v, &m->log[first + i], other, first + i + 1);
-        settle(m, v);
+        const move *v = &m->move[i];
+        bool comes = v->giver != rank;
+        if (v->keeper != rank) continue;
+        bring_up(m, m->slot[v->kept], first + i);
+        const float *other = m->flight + w->taken % FLIGHT * w->width;
+        if (comes)
+            MPI_Wait(&w->request[w->taken % FLIGHT], MPI_STATUS_IGNORE);
+        else
+            other = bring_up(m, m->slot[v->left], first + i);
+        join_pair(m, v, &m->log[first + i], other, first + i + 1);
+        w->taken += comes;
+        await(m, w);
     }
-    return TT_OK;
 }
 
 /* Drop the columns and rows of clusters that are gone. */
@@ -224,11 +257,19 @@ static void compact(matrix *m)
     m->n_log = 0;
 }
 
+/* No rank waits for another but for rows, which all send before they do anything else. */
 static tt_status matrix_merge(void *self, int64_t n, const merge *pairs)
 {
     matrix *m = self;
-    for (int64_t at = 0; at < n; at += FLIGHT)
-        TT_TRY(merge_flight(m, n - at < FLIGHT ? n - at : FLIGHT, pairs + at));
+    arrivals coming = {.n = n};
+    int64_t first = m->n_log;
+    TT_TRY(tt_int(m->width, "clusters in a row", &coming.width));
+    plan_moves(m, n, pairs);
+    await(m, &coming);
+    int64_t sent = send_rows(m, n, first, coming.width);
+    join_rank(m, n, first, &coming);
+    MPI_Waitall((int)sent, m->sent, MPI_STATUSES_IGNORE); /* one batch of rounds_run() at most */
+    for (int64_t i = 0; i < n; i++) settle(m, &m->move[i]);
     if (m->clusters <= m->width / 2) compact(m);
     return TT_OK;
 }
@@ -293,6 +334,8 @@ static tt_status allocate(matrix *m)
     TT_TRY(tt_alloc(x->rows, sizeof *m->slot, "places of clusters", &m->slot));
     TT_TRY(tt_alloc(x->rows, sizeof *m->log, "merges", &m->log));
     TT_TRY(tt_alloc(x->comm->size, sizeof *m->rows, "places of clusters", &m->rows));
+    TT_TRY(tt_alloc(x->rows, sizeof *m->move, "merges", &m->move));
+    TT_TRY(tt_alloc(x->rows, sizeof *m->sent, "rows on their way", &m->sent));
     return tt_alloc((FLIGHT + 1) * x->rows, sizeof *m->flight, "rows on their way", &m->flight);
 }
 
@@ -307,6 +350,8 @@ static void clear(matrix *m)
     free(m->slot);
     free(m->log);
     free(m->rows);
+    free(m->move);
+    free(m->sent);
     free(m->flight);
 }
 
