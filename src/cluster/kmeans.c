@@ -34,9 +34,9 @@ static tt_status allocate_centres(kmeans *m)
     TT_TRY(tt_alloc(length, sizeof *m->local, "sums of clusters", &m->local));
     TT_TRY(tt_alloc(length, sizeof *m->sums, "sums of clusters", &m->sums));
     TT_TRY(tt_alloc(m->cols * TILE, sizeof *m->packed, "a tile of rows", &m->packed));
-    TT_TRY(tt_alloc(m->panels * m->cols * TILE, sizeof *m->columns, "centroids", &m->columns));
-    TT_TRY(tt_alloc(m->panels * TILE, sizeof *m->low, "centroids", &m->low));
-    TT_TRY(tt_alloc(m->panels * TILE * kmeans_tile_width(m->cols), sizeof *m->rows, "centroids", &m->rows));
+    TT_TRY(tt_alloc(m->room * m->cols * TILE, sizeof *m->columns, "centroids", &m->columns));
+    TT_TRY(tt_alloc(m->room * TILE, sizeof *m->low, "centroids", &m->low));
+    TT_TRY(tt_alloc(m->room * TILE * kmeans_tile_width(m->cols), sizeof *m->rows, "centroids", &m->rows));
     return tt_alloc(m->k, sizeof *m->path, "centroids", &m->path);
 }
 
@@ -72,9 +72,10 @@ tt_status kmeans_init(kmeans *m, const tt_points *points, int k)
 {
     *m = (kmeans){.points = points, .k = k, .cols = points->x->cols, .saved_at = tt_now()};
     m->panels = ((int64_t)k + TILE - 1) / TILE;
+    m->room = 2 * m->panels;
     tt_status s = allocate_centres(m);
     if (s == TT_OK) s = allocate_rows(m);
-    if (s == TT_OK) s = kmeans_filter_init(&m->filter, points, m->panels);
+    if (s == TT_OK) s = kmeans_filter_init(&m->filter, points, m->room);
     TT_TRY(tt_agree(points->x->comm, s));
     choose_grid(m);
     return TT_OK;
@@ -93,8 +94,10 @@ void kmeans_clear(kmeans *m)
 
 void kmeans_reset(kmeans *m)
 {
-    memset(m->local, 0, (size_t)sums_length(m) * sizeof *m->local);
-    memset(m->path, 0, (size_t)m->k * sizeof *m->path);
+    if (m->local) {
+        memset(m->local, 0, (size_t)sums_length(m) * sizeof *m->local);
+        memset(m->path, 0, (size_t)m->k * sizeof *m->path);
+    }
     m->drift = 0;
     m->way = INFINITY;
     for (int64_t i = 0; i < m->points->x->count; i++) m->label[i] = -1;

@@ -54,6 +54,7 @@ typedef struct kmeans {
     int k;
     int64_t cols;
     int64_t panels; /* of TILE centres */
+    int64_t room;   /* how many there can be: rounds of seeding draw more candidates than centres */
     double *centre; /* [k, cols] in the frame of points */
     double *next;   /* [k, cols] */
     double *best;   /* [k, cols] of the best restart so far */
@@ -61,12 +62,12 @@ typedef struct kmeans {
     double place[KMEANS_PLACE];
     double saved_at; /* tt_now() of the last checkpoint */
     double *grid;    /* [cols] (x + grid) - grid is x on the column's grid */
-    double *local;   /* [k, cols], [k], [KMEANS_TAIL]: this rank's sums, counts, tail */
+    double *local;   /* [k, cols], [k], [KMEANS_TAIL]: this rank's sums, counts, tail; NULL: only labels */
     double *sums;    /* the same over all ranks */
     float *packed;   /* [cols, TILE] rows of a tile */
-    float *columns;  /* [panels, cols, TILE] the centres, for tiles */
-    float *rows;     /* [panels * TILE, kmeans_tile_width(cols)] the same, a centre a row */
-    float *low;      /* [panels, TILE] squared length of the rounded centre less its share of the error */
+    float *columns;  /* [room, cols, TILE] the centres, for tiles */
+    float *rows;     /* [room * TILE, kmeans_tile_width(cols)] the same, a centre a row */
+    float *low;      /* [room, TILE] squared length of the rounded centre less its share of the error */
     float norm_max;  /* largest squared length */
     int32_t *label;  /* [count], -1 where not valid or not yet assigned */
     double *path;    /* [k] at least the way that each centre has gone */

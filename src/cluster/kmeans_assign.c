@@ -60,16 +60,16 @@ TT_KERNEL static void add_row(int64_t cols, const float *restrict row, const dou
 void kmeans_change_label(kmeans *m, int64_t i, int32_t label)
 {
     const float *row = m->points->data + i * m->cols;
-    double *count = m->local + m->k * m->cols;
     int32_t old = m->label[i];
-    if (old == label) return;
+    m->label[i] = label;
+    if (old == label || !m->local) return;
+    double *count = m->local + m->k * m->cols;
     if (old >= 0) {
         add_row(m->cols, row, m->grid, -1.0, m->local + old * m->cols);
         count[old] -= 1;
     }
     add_row(m->cols, row, m->grid, 1.0, m->local + label * m->cols);
     count[label] += 1;
-    m->label[i] = label;
 }
 
 int32_t kmeans_settle(const kmeans *m, const float *row, float limit)

@@ -204,7 +204,6 @@ tt_status kmeans_filter_init(kmeans_filter *f, const tt_points *points, int64_t 
     *f = (kmeans_filter){
         .cols = x->cols, .quads = (x->cols + QUAD - 1) / QUAD, .room = panels * TILE, .count = x->count};
     if (!TT_HAS_BYTES || x->cols > COLS_MAX) return TT_OK;
-    f->bits = kmeans_tile_bits(panels);
     TT_TRY(allocate(f));
     for (int64_t j = 0; j < f->cols; j++)
         f->mean[j] = points->mean[j] - x->shift[j] - (double)points->origin[j];
@@ -255,6 +254,7 @@ void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n)
     for (int64_t c = 0; c < n; c++)
         for (int64_t j = 0; j < f->cols; j++) most = fmax(most, fabs(centre[c * f->cols + j] - f->mean[j]));
     f->n = n;
+    f->bits = kmeans_tile_bits((n + TILE - 1) / TILE);
     f->unit = (float)(most / LARGEST);
     f->reach = f->error = 0;
     for (int64_t c = 0; c < f->room; c++) f->low[c] = KMEANS_FAR;

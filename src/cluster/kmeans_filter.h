@@ -22,7 +22,7 @@ typedef struct kmeans_filter {
     int32_t *offset;     /* [panels, TILE] what the 128 add to a product, negative */
     float *low;          /* [panels, TILE] squared length; KMEANS_FAR for a centre that does not exist */
     float unit;
-    int32_t bits;       /* kmeans_tile_bits() */
+    int32_t bits;       /* kmeans_tile_bits() of the centres there are */
     float *about;       /* [2, panels TILE, cols] the centres, and what rounding left of them */
     float reach;        /* at least the longest centre */
     float apart, error; /* at least the largest distance between two centres, and between two residuals */

@@ -12,9 +12,6 @@
 /* Up to this many valid rows all of them are candidates, which is k-means++ proper. */
 enum { ALL_ROWS_UP_TO = 4096, ROUNDS = 5 };
 
-/* Candidates that are laid out for tiles at a time. */
-enum { TARGETS = 1024 };
-
 /* Rows for centres to be chosen from, in the order of rounds and rows, the same on every rank. */
 typedef struct candidates {
     int64_t n;
@@ -22,9 +19,8 @@ typedef struct candidates {
     double *weight;  /* [n] rows nearer to this one than to the others */
     float *distance; /* [count] squared, of this rank's rows to the nearest candidate so far */
     int64_t *which;  /* [count] that candidate */
-    double *target;  /* [TARGETS, cols] candidates to lay out */
-    float *columns;  /* [TARGETS / TILE, cols, TILE] */
-    float *norm;     /* [TARGETS] */
+    int64_t *marked; /* [count] rows that a round draws */
+    double *target;  /* [room TILE, cols] candidates that rows are measured against */
 } candidates;
 
 static void free_candidates(candidates *c)
@@ -33,9 +29,8 @@ static void free_candidates(candidates *c)
     free(c->weight);
     free(c->distance);
     free(c->which);
+    free(c->marked);
     free(c->target);
-    free(c->columns);
-    free(c->norm);
 }
 
 static tt_status allocate(const kmeans *m, candidates *c)
@@ -43,9 +38,8 @@ static tt_status allocate(const kmeans *m, candidates *c)
     int64_t count = m->points->x->count;
     TT_TRY(tt_alloc(count, sizeof *c->distance, "seeding", &c->distance));
     TT_TRY(tt_alloc(count, sizeof *c->which, "seeding", &c->which));
-    TT_TRY(tt_alloc(m->cols * TARGETS, sizeof *c->target, "seeding", &c->target));
-    TT_TRY(tt_alloc(m->cols * TARGETS, sizeof *c->columns, "seeding", &c->columns));
-    TT_TRY(tt_alloc(TARGETS, sizeof *c->norm, "seeding", &c->norm));
+    TT_TRY(tt_alloc(count, sizeof *c->marked, "seeding", &c->marked));
+    TT_TRY(tt_alloc(m->room * TILE * m->cols, sizeof *c->target, "seeding", &c->target));
     for (int64_t i = 0; i < count; i++) c->distance[i] = FLT_MAX;
     return TT_OK;
 }
@@ -79,35 +73,36 @@ static tt_status append_rows(const kmeans *m, const int64_t *marked, int64_t n, 
     return s;
 }
 
-/* Measure a tile of rows from `first` on against n laid out candidates, the first of which is `target`. */
-static void measure_tile(const kmeans *m, candidates *c, int64_t first, int64_t target, int64_t n)
+/* Rows that are nearer to one of n candidates from `first` on than to those before. */
+static void take_nearer(const kmeans *near, candidates *c, int64_t first)
 {
-    const tt_matrix *x = m->points->x;
-    const float *row[TILE];
-    tile_nearest found;
-    for (int64_t i = 0; i < TILE; i++) {
-        int64_t r = first + i < x->count ? first + i : x->count - 1;
-        row[i] = m->points->data + r * m->cols;
-    }
-    kmeans_tile_pack(row, m->cols, m->packed);
-    kmeans_tile(m->packed, m->cols, (n + TILE - 1) / TILE, c->columns, c->norm, &found);
-    for (int64_t i = 0; i < TILE && first + i < x->count; i++) {
-        float square = found.best[i] + m->points->norm[first + i];
-        if (!(square < c->distance[first + i])) continue;
-        c->distance[first + i] = square > 0.0f ? square : 0.0f;
-        c->which[first + i] = target + found.index[i];
+    const tt_points *p = near->points;
+    for (int64_t i = 0; i < p->x->count; i++) {
+        int32_t label = near->label[i];
+        if (label < 0) continue;
+        float square =
+            (float)kmeans_distance(p->data + i * near->cols, near->centre + label * near->cols, near->cols);
+        if (!(square < c->distance[i])) continue;
+        c->distance[i] = square;
+        c->which[i] = first + label;
     }
 }
 
-/* Measure this rank's rows against candidates from `first` on. Distances of float precision are enough: they
- * are chances to be drawn, and the same bits wherever a row lies. */
+/* Measure this rank's rows against candidates from `first` on: as iterations do, with the candidates as
+ * centres. The distances are rounded to float32, which is enough for chances to be drawn. */
 static void measure_local(const kmeans *m, candidates *c, int64_t first)
 {
-    for (int64_t t = first; t < c->n; t += TARGETS) {
-        int64_t n = c->n - t < TARGETS ? c->n - t : TARGETS;
+    for (int64_t t = first; t < c->n; t += m->room * TILE) {
+        int64_t n = c->n - t < m->room * TILE ? c->n - t : m->room * TILE;
         for (int64_t e = 0; e < n * m->cols; e++) c->target[e] = (double)c->rows[t * m->cols + e];
-        kmeans_tile_layout(c->target, n, m->cols, c->columns, c->norm);
-        for (int64_t i = 0; i < m->points->x->count; i += TILE) measure_tile(m, c, i, t, n);
+        kmeans near = *m;
+        near.k = (int)n;
+        near.panels = (n + TILE - 1) / TILE;
+        near.centre = c->target;
+        near.local = NULL;
+        kmeans_reset(&near);
+        kmeans_assign_local(&near);
+        take_nearer(&near, c, t);
     }
 }
 
@@ -144,21 +139,27 @@ static tt_status append_nth(const kmeans *m, int64_t nth, candidates *c)
     return append_rows(m, &marked, n, c);
 }
 
+/* Four rows share the words of one call; a rank begins with a whole block of rows. */
+static double uniform_of_row(tt_stream stream, int64_t row, int round, uint64_t words[4])
+{
+    enum { ROWS = 4, FRACTION = 53 };
+    if (row % ROWS == 0) tt_random_words(stream, (uint64_t)(row / ROWS), (uint64_t)round, words);
+    return (double)(words[row % ROWS] >> (64 - FRACTION)) * 0x1p-53;
+}
+
 /* One round of k-means||: every row is drawn with chance k distance / potential, by its own random number. */
 static tt_status draw_round(const kmeans *m, tt_stream stream, int round, double phi, candidates *c)
 {
     const tt_matrix *x = m->points->x;
-    int64_t *marked = NULL, n = 0, first = c->n;
-    TT_TRY(tt_agree(x->comm, tt_alloc(x->count, sizeof *marked, "seeding", &marked)));
+    int64_t n = 0, first = c->n;
+    uint64_t words[4] = {0};
     for (int64_t i = 0; i < x->count; i++) {
-        if (!x->valid[i]) continue;
-        double u = tt_random_uniform(stream, (uint64_t)(x->first + i), (uint64_t)round);
-        if (u * phi < (double)m->k * (double)c->distance[i]) marked[n++] = i;
+        double u = uniform_of_row(stream, x->first + i, round, words);
+        if (x->valid[i] && u * phi < (double)m->k * (double)c->distance[i]) c->marked[n++] = i;
     }
-    tt_status s = append_rows(m, marked, n, c);
-    free(marked);
-    if (s == TT_OK) measure_local(m, c, first);
-    return s;
+    TT_TRY(append_rows(m, c->marked, n, c));
+    measure_local(m, c, first);
+    return TT_OK;
 }
 
 /* Rows that each candidate stands for: whole numbers, so that any order of adding gives the same. */

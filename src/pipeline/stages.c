@@ -339,7 +339,7 @@ const stage stages[] = {
     {"encode", 2, FILE_LATENTS, {FILE_MODEL, FILE_ROWS, FILE_MANIFEST}, "-", false, false, run_encode},
     {"pca", 4, FILE_PCA, {FILE_HYBRID}, "model.latent_dim", false, false, run_pca},
     {"cluster",
-     2,
+     3,
      FILE_CLUSTERS,
      {FILE_LATENTS, FILE_HYBRID, FILE_PCA},
      "cluster.",

@@ -50,7 +50,7 @@ cluster 1 --input "$golden:/blobs/x" --k 100000 --output x.h5 && fail "k > n"
 says "has only .* valid rows"
 cluster 1 --input "$golden:/blobs/x" --method agglomerative --k 100000 --output each.h5 || fail "$(cat log)"
 grep -q 'each is a cluster of its own' log || fail "$(cat log)"
-tree=(--input "${golden/kmeans/dbscan}:/duplicates/x" --method agglomerative --linkage single)
+tree=(--input "${golden%kmeans_golden.h5}dbscan_golden.h5:/duplicates/x" --method agglomerative --linkage single)
 cluster 2 "${tree[@]}" --distance-threshold 0 --output same.h5 || fail "$(cat log)"
 grep -q ' 60 clusters' log || fail "60 rows, each twelve times, not told apart: $(cat log)"
 cluster 1 "${tree[@]}" --distance-threshold=-1 --output x.h5 && fail "a height below 0"
