@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { WIDTH = NEAREST_WIDTH, QUERIES = NEAREST_QUERIES, GROUP = 32, GROUPS = WIDTH / GROUP };
+enum { TURN = 32 }; /* queries of each rank from which on they search in turn */
 
 /* A lower bound is rounded a few times more on its way: limits are raised by this much. */
 static const double raise_limit = 1 + 0x1p-20;
@@ -54,6 +55,7 @@ void nearest_free(nearest_set *s)
     free(s->from);
     free(s->towards);
     free(s->order);
+    free(s->limit);
     *s = (nearest_set){0};
 }
 
@@ -321,19 +323,21 @@ static tt_status search_chunks(nearest_set *s, const nearest_query *q, const flo
 }
 
 /* Queries of one tile from `from` on: as many as fit, or a long run of one tag. */
-static int64_t tile_queries(const nearest_query *q, int64_t from)
+static int64_t tile_queries(const nearest_query *q, int64_t from, int64_t end)
 {
-    int64_t n = q->n - from < QUERIES ? q->n - from : QUERIES, run = 1;
+    int64_t n = end - from < QUERIES ? end - from : QUERIES, run = 1;
     while (run < n && q->tag[from + run] == q->tag[from]) run++;
     return run < QUERIES / 4 ? n : run;
 }
 
-tt_status nearest_search_local(nearest_set *s, const nearest_query *q, int k, hit *out)
+/* Search for queries [begin, end) among the points of this rank. */
+static tt_status search_some(nearest_set *s, const nearest_query *q, int64_t begin, int64_t end, int k,
+                             hit *out)
 {
     float own[QUERIES];
-    for (int64_t i = 0; i < q->n * k; i++) out[i] = no_hit(q, i / k);
-    for (int64_t from = 0, n; from < q->n; from += n) {
-        n = tile_queries(q, from);
+    for (int64_t i = begin * k; i < end * k; i++) out[i] = no_hit(q, i / k);
+    for (int64_t from = begin, n; from < end; from += n) {
+        n = tile_queries(q, from, end);
         nearest_query part = {.n = n,
                               .point = q->point + from * s->cols,
                               .size = q->size ? q->size + from : NULL,
@@ -371,4 +375,45 @@ void nearest_reduce(const tt_comm *comm, int64_t n, int k, hit *hits)
                       comm->mpi);
     MPI_Op_free(&op);
     MPI_Type_free(&type);
+}
+
+/* Room for the limits of n queries; the same on every rank. Collective. */
+static tt_status make_limits(nearest_set *s, const tt_comm *comm, int64_t n)
+{
+    if (n <= s->limits) return TT_OK;
+    free(s->limit);
+    s->limit = NULL;
+    s->limits = 0;
+    TT_TRY(tt_agree(comm, tt_alloc(n, sizeof *s->limit, "limits of searches", &s->limit)));
+    s->limits = n;
+    return TT_OK;
+}
+
+/* Each rank searches for an equal run of the queries first: what it finds tells the others how far they need
+ * to look. Without that every rank would come upon as many ever nearer points as one that has them all. The
+ * status is for tt_agree(). Collective. */
+static tt_status search_in_turn(nearest_set *s, const tt_comm *comm, const nearest_query *q, int k, hit *out)
+{
+    tt_range first = tt_partition(q->n, 1, comm->size, comm->rank);
+    nearest_query rest = *q;
+    tt_status status = search_some(s, q, first.begin, first.end, k, out);
+    rest.limit = s->limit;
+    for (int64_t i = 0; i < q->n; i++) s->limit[i] = q->limit ? q->limit[i] : INFINITY;
+    for (int64_t i = first.begin; status == TT_OK && i < first.end; i++)
+        s->limit[i] = fmin(s->limit[i], out[i * k + k - 1].value);
+    MPI_Allreduce(MPI_IN_PLACE, s->limit, (int)q->n, MPI_DOUBLE, MPI_MIN, comm->mpi);
+    TT_TRY(status);
+    TT_TRY(search_some(s, &rest, 0, first.begin, k, out));
+    return search_some(s, &rest, first.end, q->n, k, out);
+}
+
+tt_status nearest_search(nearest_set *s, const tt_comm *comm, const nearest_query *q, int k, hit *out)
+{
+    int n;
+    bool in_turn = comm->size > 1 && q->n / comm->size >= TURN;
+    TT_TRY(tt_int(q->n, "searches at once", &n));
+    if (in_turn) TT_TRY(make_limits(s, comm, n));
+    TT_TRY(tt_agree(comm, in_turn ? search_in_turn(s, comm, q, k, out) : search_some(s, q, 0, n, k, out)));
+    nearest_reduce(comm, n, k, out);
+    return TT_OK;
 }

@@ -37,6 +37,8 @@ typedef struct nearest_set {
     float *from;       /* [cols] middle of the queries */
     float *towards;    /* [cols] from there to the middle of a part */
     nearest_chunk *order; /* [chunks] nearest to the queries first */
+    double *limit;        /* [limits] what ranks tell each other of queries */
+    int64_t limits;
 } nearest_set;
 
 enum { NEAREST_WIDTH = 512, NEAREST_PART = 128, NEAREST_QUERIES = 256 };
@@ -69,9 +71,10 @@ tt_status nearest_order(const float *data, int64_t cols, int64_t n, int64_t *ord
  * nearest_put(). */
 tt_status nearest_index(nearest_set *s);
 
-/* The k nearest live points of another tag for each query into out [n, k], ascending. Where a limit leaves
- * fewer, the others are {the next double above the limit, the query's tag}. Not collective. */
-tt_status nearest_search_local(nearest_set *s, const nearest_query *q, int k, hit *out);
+/* The k nearest live points of another tag on any rank for each query into out [n, k], ascending, on every
+ * rank. Where a limit leaves fewer, the others are {the next double above the limit, the query's tag}.
+ * Collective, with the same queries everywhere. */
+tt_status nearest_search(nearest_set *s, const tt_comm *comm, const nearest_query *q, int k, hit *out);
 
 /* Of the hits that each rank found, the k nearest of all, on every rank. Collective. */
 void nearest_reduce(const tt_comm *comm, int64_t n, int k, hit *hits);

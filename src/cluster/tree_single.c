@@ -241,8 +241,7 @@ static tt_status search(single *s, MPI_Datatype type)
         nearest_query q;
         TT_TRY(tree_pause(s->job, KEPT, s->list));
         gather(s, from, mine, &q, type);
-        TT_TRY(tt_agree(comm, nearest_search_local(&s->set, &q, KEPT, s->found)));
-        nearest_reduce(comm, q.n, KEPT, s->found);
+        TT_TRY(nearest_search(&s->set, comm, &q, KEPT, s->found));
         for (int i = 0; i < mine; i++) {
             hit *list = s->list + (s->set.id[s->chosen[from + i]] - s->job->x.first) * KEPT;
             fresh += list->id == TREE_ASKED;

@@ -75,9 +75,7 @@ static tt_status ward_search(void *self, int64_t n, const int32_t *ids, hit *out
     ward *w = self;
     TT_TRY(gather(w, n, ids));
     nearest_query q = {.n = n, .point = w->point, .size = w->size, .tag = ids};
-    TT_TRY(tt_agree(w->job->comm, nearest_search_local(&w->set, &q, 1, out)));
-    nearest_reduce(w->job->comm, n, 1, out);
-    return TT_OK;
+    return nearest_search(&w->set, w->job->comm, &q, 1, out);
 }
 
 /* b's centroid, of b_size, joins a's. */
