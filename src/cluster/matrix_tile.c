@@ -116,6 +116,15 @@ static tt_status fill_block(filler *f, int64_t at, const tt_block *block)
     return TT_OK;
 }
 
+/* All rows of this rank against the blocks of a chunk, or up to a signal: pages of a large matrix can take
+ * long to come. */
+static tt_status fill_chunk(filler *f, const tt_chunk *chunk)
+{
+    for (int64_t at = 0; at < f->x->count && !tt_stop_asked(); at += BLOCK)
+        for (int64_t b = 0; b < chunk->n; b++) TT_TRY(fill_block(f, at, &chunk->block[b]));
+    return TT_OK;
+}
+
 static tt_status fill(filler *f)
 {
     const tt_matrix *x = f->x;
@@ -127,12 +136,11 @@ static tt_status fill(filler *f)
     tt_progress_start(&progress, "distances", "rows", x->rows, x->rows);
     tt_status s = TT_OK;
     while (s == TT_OK && tt_tour_next(tour, &chunk)) {
-        tt_status mine = TT_OK;
-        for (int64_t at = 0; mine == TT_OK && at < x->count; at += BLOCK)
-            for (int64_t b = 0; mine == TT_OK && b < chunk.n; b++) mine = fill_block(f, at, &chunk.block[b]);
-        s = tt_agree(x->comm, mine);
+        int64_t rows = 0;
+        for (int64_t b = 0; b < chunk.n; b++) rows += chunk.block[b].count;
+        s = tt_agree(x->comm, fill_chunk(f, &chunk));
         if (s == TT_OK) s = tt_stop_agree(x->comm);
-        for (int64_t b = 0; b < chunk.n; b++) tt_progress_add(&progress, chunk.block[b].count);
+        tt_progress_add(&progress, rows);
     }
     tt_progress_end(&progress);
     tt_tour_free(tour);
