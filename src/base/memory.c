@@ -1,9 +1,23 @@
 #include "tutti/memory.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Blocks of at least this many bytes are asked to lie on huge pages: where rows are read in no order, or by
+ * several streams, looking small pages up takes as long as reading them. */
+enum { HUGE_FROM = 4 << 20 };
+
+static void ask_for_huge_pages(void *block, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)block + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)block + bytes) / page * page;
+    if (bytes >= HUGE_FROM) madvise((void *)first, end - first, MADV_HUGEPAGE); /* only advice */
+}
 
 tt_status tt_alloc(int64_t count, size_t bytes, const char *what, void *out)
 {
@@ -16,6 +30,7 @@ tt_status tt_alloc(int64_t count, size_t bytes, const char *what, void *out)
     size_t rounded = (total + 63) / 64 * 64;
     void *p = aligned_alloc(64, rounded > 0 ? rounded : 64);
     if (!p) return tt_fail(TT_ERR_MEMORY, "no memory for %s (%.1f MB)", what, (double)total / 1e6);
+    ask_for_huge_pages(p, rounded);
     memset(p, 0, rounded);
     *slot = p;
     return TT_OK;
