@@ -70,9 +70,10 @@ typedef struct kmeans {
     float *low;      /* [room, TILE] squared length of the rounded centre less its share of the error */
     float norm_max;  /* largest squared length */
     int32_t *label;  /* [count], -1 where not valid or not yet assigned */
-    double *path;    /* [k] at least the way that each centre has gone */
-    double drift;    /* at least the way that any centre has gone, the longest of each step */
-    double way;      /* the longest that a centre went in the last step */
+    float *beyond; /* [count] a row with no centre nearer than this, squared, may stay without; NULL: none */
+    double *path;  /* [k] at least the way that each centre has gone */
+    double drift;  /* at least the way that any centre has gone, the longest of each step */
+    double way;    /* the longest that a centre went in the last step */
     kmeans_filter filter;
     bool filtered; /* whether bytes decide first; local, as labels do not depend on it */
     kmeans_bounds bounds;

@@ -230,7 +230,7 @@ static int64_t assign_filtered(kmeans *m, int64_t first, int64_t n)
     for (int64_t t = first; t < first + n; t += FILTER_ROWS) {
         filter_nearest found;
         int64_t part = first + n - t < FILTER_ROWS ? first + n - t : FILTER_ROWS;
-        kmeans_filter_nearest(&m->filter, t, part, m->label + t, m->points->x->valid + t, &found);
+        kmeans_filter_nearest(&m->filter, t, part, m->label + t, m->points->x->valid + t, m->beyond, &found);
         m->work += (double)count_near_ties(part, (float)m->way, found.norm, found.best, found.second);
         sort_found(m, t, &found, &open, &pairs);
     }

@@ -81,26 +81,40 @@ TT_BYTE_KERNEL static inline keys find_keys(const kmeans_filter *f, const int32_
 
 /* By how much values of rows must differ for one to be less in truth. With y = s q + r a row and z = t p + e
  * a centre, y.z - s t q.p = r.z + s q.e: so the error of the difference between two centres' values is at
- * most twice |r||z - z'| + |s q||e - e'|. Numbers of centres and a few roundings in float32 change each value
- * by a share of what it can be. */
-TT_BYTE_KERNEL static inline __m512 margin_of(const kmeans_filter *f, __m512 length, __m512 residual)
+ * most twice |r||z - z'| + |s q||e - e'|, that of one value twice |r||z| + |s q||e|. Numbers of centres and a
+ * few roundings in float32 change each value by a share of what it can be.
+ * @param z, e  what |z| or |z - z'| and |e| or |e - e'| are at most */
+TT_BYTE_KERNEL static inline __m512 margin_of(const kmeans_filter *f, float z, float e, __m512 length,
+                                              __m512 residual)
 {
     float share = (0x1p-19f + (float)(f->bits + 1) * 0x1p-22f) * f->reach;
-    __m512 rounding = _mm512_fmadd_ps(residual, _mm512_set1_ps(2.001f * f->apart),
-                                      _mm512_mul_ps(length, _mm512_set1_ps(2.001f * f->error + 2 * share)));
+    __m512 rounding = _mm512_fmadd_ps(residual, _mm512_set1_ps(2.001f * z),
+                                      _mm512_mul_ps(length, _mm512_set1_ps(2.001f * e + 2 * share)));
     return _mm512_add_ps(rounding, _mm512_set1_ps(share * f->reach + FLT_MIN));
+}
+
+/* Rows with a centre that may be nearer than `beyond` is. */
+TT_BYTE_KERNEL static inline __mmask16 within(const kmeans_filter *f, __m512 best, __m512 length,
+                                              __m512 residual, __m512 beyond)
+{
+    __m512 least = _mm512_sub_ps(best, margin_of(f, f->reach, f->worst, length, residual));
+    __m512 row = _mm512_fmsub_ps(length, _mm512_set1_ps(1 - 0x1p-18f), residual);
+    row = _mm512_max_ps(row, _mm512_setzero_ps());
+    least = _mm512_fmadd_ps(_mm512_mul_ps(row, row), _mm512_set1_ps(1 - 0x1p-18f), least);
+    return _mm512_cmp_ps_mask(least, beyond, _CMP_NGT_UQ);
 }
 
 /* Vector r of the rows from `first` on, of which n exist. */
 TT_BYTE_KERNEL static inline void sort_rows(const kmeans_filter *f, const keys *k, int r, int64_t first,
                                             int64_t n, const int32_t *label, const unsigned char *valid,
-                                            int64_t at, filter_nearest *out)
+                                            const float *beyond, int64_t at, filter_nearest *out)
 {
     const __m512i bits = _mm512_set1_epi32(f->bits);
     __mmask16 here = n >= TILE ? 0xffff : (__mmask16)((1 << n) - 1);
     __mmask16 there = _mm_test_epi8_mask(_mm_maskz_loadu_epi8(here, valid), _mm_set1_epi8(-1));
-    __m512 length = _mm512_loadu_ps(f->length + first);
-    __m512 limit = _mm512_add_ps(k->best[r], margin_of(f, length, _mm512_loadu_ps(f->residual + first)));
+    __m512 length = _mm512_loadu_ps(f->length + first), residual = _mm512_loadu_ps(f->residual + first);
+    __m512 limit = _mm512_add_ps(k->best[r], margin_of(f, f->apart, f->error, length, residual));
+    if (beyond) there &= within(f, k->best[r], length, residual, _mm512_maskz_loadu_ps(here, beyond + first));
     __m512i own = _mm512_and_si512(_mm512_castps_si512(k->best[r]), bits);
     __m512i next = _mm512_and_si512(_mm512_castps_si512(k->second[r]), bits);
     __mmask16 open = _mm512_mask_cmp_ps_mask(there, k->rest[r], limit, _CMP_NGT_UQ);
@@ -117,14 +131,15 @@ TT_BYTE_KERNEL static inline void sort_rows(const kmeans_filter *f, const keys *
 }
 
 TT_BYTE_KERNEL static void find_nearest(const kmeans_filter *f, int64_t first, int64_t n,
-                                        const int32_t *label, const unsigned char *valid, filter_nearest *out)
+                                        const int32_t *label, const unsigned char *valid, const float *beyond,
+                                        filter_nearest *out)
 {
     out->moved = out->pair = out->open = 0;
     for (int64_t at = 0; at < n; at += PAIR * TILE) {
         keys k = find_keys(f, f->rows + (first + at) * f->quads, f->scale + first + at);
         for (int r = 0; r < PAIR && at + r * TILE < n; r++) {
             int64_t to = at + r * TILE;
-            sort_rows(f, &k, r, first + to, n - to, label + to, valid + to, to, out);
+            sort_rows(f, &k, r, first + to, n - to, label + to, valid + to, beyond, to, out);
         }
     }
 }
@@ -259,14 +274,15 @@ void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n)
     f->reach = f->error = 0;
     for (int64_t c = 0; c < f->room; c++) f->low[c] = KMEANS_FAR;
     for (int64_t c = 0; c < n; c++) round_centre(f, centre + c * f->cols, c);
+    f->worst = f->error;
     f->apart = largest_distance(f, f->about, f->reach);
     f->error = largest_distance(f, f->about + f->room * f->cols, f->error);
 }
 
 void kmeans_filter_nearest(const kmeans_filter *f, int64_t first, int64_t n, const int32_t *label,
-                           const unsigned char *valid, filter_nearest *out)
+                           const unsigned char *valid, const float *beyond, filter_nearest *out)
 {
-    find_nearest(f, first, n, label, valid, out);
+    find_nearest(f, first, n, label, valid, beyond, out);
 }
 
 #else
@@ -287,13 +303,14 @@ void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n)
 }
 
 void kmeans_filter_nearest(const kmeans_filter *f, int64_t first, int64_t n, const int32_t *label,
-                           const unsigned char *valid, filter_nearest *out)
+                           const unsigned char *valid, const float *beyond, filter_nearest *out)
 {
     (void)f;
     (void)first;
     (void)n;
     (void)label;
     (void)valid;
+    (void)beyond;
     *out = (filter_nearest){0};
 }
 

@@ -24,7 +24,7 @@ typedef struct kmeans_filter {
     float unit;
     int32_t bits;       /* kmeans_tile_bits() of the centres there are */
     float *about;       /* [2, panels TILE, cols] the centres, and what rounding left of them */
-    float reach;        /* at least the longest centre */
+    float reach, worst; /* at least the longest centre, and the longest residual of one */
     float apart, error; /* at least the largest distance between two centres, and between two residuals */
 } kmeans_filter;
 
@@ -50,8 +50,10 @@ void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n);
 
 /* Local rows from `first` on, a multiple of FILTER_ROWS: as many, or those that there are.
  * @param label, valid  [n] of those rows
+ * @param beyond        [count] of all rows: rows that are surely no nearer to any centre than this, squared,
+ *                      are in no set; NULL: all rows are
  * @param n             at most FILTER_ROWS */
 void kmeans_filter_nearest(const kmeans_filter *f, int64_t first, int64_t n, const int32_t *label,
-                           const unsigned char *valid, filter_nearest *out);
+                           const unsigned char *valid, const float *beyond, filter_nearest *out);
 
 #endif

@@ -100,6 +100,7 @@ static void measure_local(const kmeans *m, candidates *c, int64_t first)
         near.panels = (n + TILE - 1) / TILE;
         near.centre = c->target;
         near.local = NULL;
+        near.beyond = c->distance;
         kmeans_reset(&near);
         kmeans_assign_local(&near);
         take_nearer(&near, c, t);
