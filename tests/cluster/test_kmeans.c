@@ -1,6 +1,7 @@
 /* k-means against scikit-learn, on hard inputs, and on any number of ranks. */
 #include "test.h"
 
+#include "cluster/kmeans_filter.h"
 #include "tutti/cluster.h"
 #include "tutti/memory.h"
 #include "tutti/random.h"
@@ -161,6 +162,69 @@ static void test_labels_are_nearest(void **state)
     for (int iterations = 10; iterations <= 80; iterations += 10) check_nearest(3000, 2, 12, 24, iterations);
 }
 
+/* Rows that bytes leave out, as nothing is nearer to them than `part` of the squared distance to their
+ * nearest centre. The others are in some set. */
+static int64_t count_left_out(const kmeans_filter *f, const tt_points *p, float *square, float part)
+{
+    const tt_matrix *x = p->x;
+    int64_t out = 0;
+    for (int64_t i = 0; i < x->count; i++) square[i] *= part;
+    for (int64_t first = 0; first < x->count; first += FILTER_ROWS) {
+        filter_nearest found;
+        int32_t label[FILTER_ROWS];
+        int64_t n = x->count - first < FILTER_ROWS ? x->count - first : FILTER_ROWS;
+        for (int64_t r = 0; r < n; r++) label[r] = -1;
+        kmeans_filter_nearest(f, first, n, label, x->valid + first, square, &found);
+        for (int64_t r = 0; r < n; r++)
+            out += x->valid[first + r] && !((found.moved | found.pair | found.open) >> r & 1);
+    }
+    for (int64_t i = 0; i < x->count; i++) square[i] /= part;
+    return out;
+}
+
+static void check_left_out(int64_t cols, int k)
+{
+    tt_matrix x;
+    tt_points points;
+    kmeans_filter f;
+    double *centre;
+    float *square;
+    make(&world, 5000, cols, 3, &x);
+    assert_ok(tt_points_new(&x, &points));
+    assert_ok(kmeans_filter_init(&f, &points, (k + TILE - 1) / TILE));
+    assert_ok(tt_alloc(k * cols, sizeof *centre, "centres", &centre));
+    assert_ok(tt_alloc(x.count, sizeof *square, "squares", &square));
+    for (int64_t e = 0; e < k * cols; e++)
+        centre[e] = 3 * tt_random_normal((tt_stream){6, TT_FOR_TEST, 0}, 0, (uint64_t)e);
+    for (int64_t i = 0; i < x.count; i++) {
+        double best = INFINITY;
+        for (int64_t c = 0; c < k; c++) {
+            double d = 0;
+            for (int64_t j = 0; j < cols; j++)
+                d += pow((double)points.data[i * cols + j] - centre[c * cols + j], 2);
+            best = fmin(best, d);
+        }
+        square[i] = (float)best;
+    }
+    if (f.rows) { /* else this CPU has no products of bytes */
+        kmeans_filter_centres(&f, centre, k);
+        assert_int_equal(count_left_out(&f, &points, square, 1.000001f), 0);
+        assert_true(2 * count_left_out(&f, &points, square, 0.8f) >= x.count);
+    }
+    free(centre);
+    free(square);
+    kmeans_filter_clear(&f);
+    tt_points_free(&points);
+    tt_matrix_free(&x);
+}
+
+static void test_rows_left_out(void **state)
+{
+    (void)state;
+    check_left_out(6, 1);
+    check_left_out(30, 21);
+}
+
 static void test_all_equal(void **state)
 {
     (void)state;
@@ -283,6 +347,7 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(test_golden),
     cmocka_unit_test(test_ranks),
     cmocka_unit_test(test_labels_are_nearest),
+    cmocka_unit_test(test_rows_left_out),
     cmocka_unit_test(test_all_equal),
     cmocka_unit_test(test_k_is_rows),
     cmocka_unit_test(test_errors),
