@@ -31,7 +31,7 @@ static tt_status move_to(window *w, int64_t track, bool *moved)
     return TT_OK;
 }
 
-/* The file's singular values squared, as shares of the first; NULL where it has none. */
+/* The file's singular values squared, as shares of the first; NULL where it has none. Collective. */
 static tt_status read_weights(tt_store *store, int64_t cols, double **out)
 {
     tt_column column;
