@@ -23,9 +23,11 @@ typedef struct tt_fuse_inputs {
  *
  * Means and deviations are those of the valid rows of training tracks (manifest: split empty or "train...";
  * all valid rows if there are none); of lyrics, of the training rows that have some. Columns of audio are
- * z-scored. Those of lyrics are centred and weighted by their own deviations (an embedding's leading
- * dimensions hold the language, which z-scores drown in the many last ones) and carry lyrics_weight^2 A
- * together, with A the columns of audio that vary: at weight 1 both halves have the same variance.
+ * z-scored. An embedding of tt_lyrics() is first weighted by the squares of its singular values and each text
+ * brought to length 1 (texts of one language then lie in one place; z-scores of all dimensions would drown
+ * that in the many last ones). Columns of lyrics are centred, keep their proportions and carry
+ * lyrics_weight^2 A together, with A the columns of audio that vary: at weight 1 both halves have the same
+ * variance.
  * Rows without lyrics get the mean, which is 0: they lie between the others and form no cluster of their own.
  *
  * Writes /x [clips, D] (0 in rows that are not valid), /mean and /scale [D] (x = (value - mean) / scale;

@@ -24,7 +24,7 @@ typedef struct tt_model_params {
 
 /** Settings `train:`. */
 typedef struct tt_train_params {
-    double beta;            /**< weight of the KL term */
+    double beta;            /**< weight of the KL term; below 0: auto, until tt_train_settle() */
     char *kl_schedule;      /**< linear: beta rises once | cyclic: again and again */
     int kl_warmup_epochs;   /**< epochs over which beta rises linearly from 0 */
     int kl_cycles;          /**< of equal length, beta rising over the first half of each (Fu et al. 2019) */
@@ -50,11 +50,13 @@ typedef struct tt_train_params {
     double checkpoint_seconds;
 } tt_train_params;
 
-/** Put numbers where epochs, batch size and latent dimensions are auto: 50 epochs of 256 rows, and 30 of 64
- * for conv, where a row of 128 x 130 pixels costs a hundred times as much and tells the weights as much more;
- * 16 dimensions, and 32 for conv. Each active dimension of a VAE has about the variance of the prior however
- * much of the rows it explains, so that with more of them the few that tell clusters or languages apart count
- * for less among the others; images use all of 32, and are rebuilt better from them. Not collective. */
+/** Put numbers where beta, epochs, batch size and latent dimensions are auto: beta 0.2 for a normal prior and
+ * the Gaussian likelihood of rows that are no images, where 1 blurs genres, and 1 for all others; 50 epochs
+ * of 256 rows, and 30 of 64 for conv, where a row of 128 x 130 pixels costs a hundred times as much and tells
+ * the weights as much more; 16 dimensions, and 32 for conv. Each active dimension of a VAE has about the
+ * variance of the prior however much of the rows it explains, so that with more of them the few that tell
+ * clusters or languages apart count for less among the others; images use all of 32, and are rebuilt better
+ * from them. Not collective. */
 void tt_train_settle(tt_model_params *model, tt_train_params *train);
 
 /** `tutti train`: model.h5 from a matrix "FILE.h5:/x" (with /valid and /clip/track beside it if they are

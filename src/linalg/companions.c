@@ -3,6 +3,7 @@
 #include "tutti/corpus.h"
 #include "tutti/memory.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,8 +31,32 @@ static tt_status move_to(window *w, int64_t track, bool *moved)
     return TT_OK;
 }
 
-static tt_status copy_rows(window *w, const clip_track *clips, float *rows, unsigned char *valid,
-                           tt_matrix *out)
+/* The file's singular values squared, as shares of the first; NULL where it has none. Collective. */
+static tt_status read_weights(tt_store *store, int64_t cols, double **out)
+{
+    tt_column column;
+    bool found;
+    *out = NULL;
+    TT_TRY(tt_store_column(store, "/singular_values", &column, &found));
+    if (!found || column.n_dims != 1 || column.dims[0] != cols) return TT_OK;
+    TT_TRY(tt_alloc(cols, sizeof **out, "singular values", out));
+    TT_TRY(tt_store_read(store, "/singular_values", 0, cols, TT_F64, *out));
+    double first = (*out)[0];
+    for (int64_t j = 0; j < cols; j++) (*out)[j] = first > 0 ? pow((*out)[j] / first, 2) : 1.0;
+    return TT_OK;
+}
+
+/* row[j] weight[j], brought to length 1. */
+static void point_row(const double *weight, int64_t cols, float *row)
+{
+    double square = 0;
+    for (int64_t j = 0; j < cols; j++) square += pow(weight[j] * (double)row[j], 2);
+    double length = square > 0 ? sqrt(square) : 1.0;
+    for (int64_t j = 0; j < cols; j++) row[j] = (float)(weight[j] * (double)row[j] / length);
+}
+
+static tt_status copy_rows(window *w, const clip_track *clips, const double *weight, float *rows,
+                           unsigned char *valid, tt_matrix *out)
 {
     for (int64_t i = 0; i < out->count; i++) {
         bool moved;
@@ -39,6 +64,8 @@ static tt_status copy_rows(window *w, const clip_track *clips, float *rows, unsi
         if (moved) {
             TT_TRY(tt_store_read(w->store, "/embedding", w->first, w->count, TT_F32, rows));
             TT_TRY(tt_store_read(w->store, "/valid", w->first, w->count, TT_U8, valid));
+            for (int64_t r = 0; weight && r < w->count; r++)
+                point_row(weight, out->cols, rows + r * out->cols);
         }
         int64_t at = clips->track[i] - w->first;
         out->valid[i] = valid[at];
@@ -50,11 +77,14 @@ static tt_status copy_rows(window *w, const clip_track *clips, float *rows, unsi
 static tt_status fill(window *w, const clip_track *clips, tt_matrix *out)
 {
     float *rows = NULL;
+    double *weight = NULL;
     unsigned char *valid = NULL;
-    tt_status s = tt_alloc(TT_BLOCK_ROWS * out->cols, sizeof *rows, "an embedding", &rows);
+    tt_status s = read_weights(w->store, out->cols, &weight);
+    if (s == TT_OK) s = tt_alloc(TT_BLOCK_ROWS * out->cols, sizeof *rows, "an embedding", &rows);
     if (s == TT_OK) s = tt_alloc(TT_BLOCK_ROWS, 1, "an embedding", &valid);
-    if (s == TT_OK) s = copy_rows(w, clips, rows, valid, out);
+    if (s == TT_OK) s = copy_rows(w, clips, weight, rows, valid, out);
     free(valid);
+    free(weight);
     free(rows);
     TT_TRY(tt_agree(out->comm, s));
     int64_t n = 0;

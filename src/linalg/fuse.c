@@ -220,17 +220,14 @@ static void place(hybrid *h, const part *p, int64_t column)
     }
 }
 
-/* Make deviations of lyrics columns the scales that give them a total variance of `variance`, each column in
- * proportion to its deviation to the fourth: the leading dimensions of the embedding tell languages apart and
- * broad themes, the many last ones single songs, and with an equal say those would drown the first. */
+/* One scale for all columns of lyrics, by which their total variance is `variance`: what distances between
+ * texts the embedding has, they keep. */
 static void weigh_lyrics(part *p, double variance)
 {
-    double sum = 0, largest = 0;
-    for (int64_t j = 0; j < p->x.cols; j++) largest = fmax(largest, p->scale[j]);
-    for (int64_t j = 0; j < p->x.cols; j++) sum += pow(p->scale[j] / largest, 4);
-    double unit = largest * largest * sqrt(sum / variance);
+    double sum = 0;
+    for (int64_t j = 0; j < p->x.cols; j++) sum += p->scale[j] * p->scale[j];
     for (int64_t j = 0; j < p->x.cols; j++)
-        if (p->scale[j] > 0) p->scale[j] = unit / p->scale[j];
+        if (p->scale[j] > 0) p->scale[j] = sqrt(sum / variance);
 }
 
 static void widest_name(const part *p, int64_t *bytes)

@@ -169,20 +169,23 @@ static void print_setting(FILE *to, const setting *s, const char *value, char op
 }
 
 /* The value as text, or the number that its word was settled to; `text` may hold the result. */
-static const char *settled(const tt_config *config, int i, char text[16])
+static const char *settled(const tt_config *config, int i, char text[32])
 {
     const setting *s = &settings[i];
-    if (s->kind != SETTING_COUNT || strcmp(config->values[i], s->choices) != 0) return config->values[i];
-    int number = *(const int *)((const char *)config + s->offset);
-    if (number == 0) return config->values[i];
-    snprintf(text, 16, "%d", number);
+    bool whole = s->kind == SETTING_COUNT;
+    if ((!whole && s->kind != SETTING_AUTO) || strcmp(config->values[i], s->choices) != 0)
+        return config->values[i];
+    const void *at = (const char *)config + s->offset;
+    double number = whole ? *(const int *)at : *(const double *)at;
+    if (number <= 0) return config->values[i];
+    snprintf(text, 32, "%.10g", number);
     return text;
 }
 
 static tt_status print_settings(const tt_config *config, const char *prefixes, bool given, char **out)
 {
     size_t n;
-    char open[128] = "", number[16];
+    char open[128] = "", number[32];
     FILE *to = open_memstream(out, &n);
     if (!to) return tt_fail(TT_ERR_MEMORY, "no memory for the settings as text");
     for (int i = 0; i < n_settings; i++) {

@@ -334,7 +334,7 @@ const stage stages[] = {
     {"scan", 2, FILE_MANIFEST, {FILE_NONE}, "corpus.", true, false, run_scan},
     {"extract", 1, FILE_FEATURES, {FILE_MANIFEST}, "audio.,features.", false, false, run_extract},
     {"lyrics", 3, FILE_LYRICS, {FILE_MANIFEST}, "lyrics.", false, true, run_lyrics},
-    {"fuse", 4, FILE_HYBRID, {FILE_FEATURES, FILE_LYRICS, FILE_MANIFEST}, "fuse.", false, false, run_fuse},
+    {"fuse", 5, FILE_HYBRID, {FILE_FEATURES, FILE_LYRICS, FILE_MANIFEST}, "fuse.", false, false, run_fuse},
     {"train", 2, FILE_MODEL, {FILE_ROWS, FILE_MANIFEST}, TT_TRAIN_SETTINGS, false, true, run_train},
     {"encode", 2, FILE_LATENTS, {FILE_MODEL, FILE_ROWS, FILE_MANIFEST}, "-", false, false, run_encode},
     {"pca", 4, FILE_PCA, {FILE_HYBRID}, "model.latent_dim", false, false, run_pca},

@@ -257,28 +257,37 @@ static double variance(const float *x, int64_t cols, int64_t from, int64_t to)
     return sum / (double)n;
 }
 
-/* Columns of lyrics are multiplied by their own deviation, up to a factor common to all. */
-static void check_weights(const char *lyrics, const char *output)
+/* Rows of lyrics are the directions of E diag(s^2), centred by those of training clips, all columns over one
+ * scale. */
+static void check_rows(const char *lyrics, const char *output, const float *x, int64_t cols)
 {
     tt_column c;
-    double *scale = load(output, "/scale", TT_F64, sizeof *scale, &c), mean[5] = {0}, square[5] = {0}, n = 0;
+    double *mean = load(output, "/mean", TT_F64, sizeof *mean, &c);
+    double *scale = load(output, "/scale", TT_F64, sizeof *scale, &c);
+    double *value = load(lyrics, "/singular_values", TT_F64, sizeof *value, &c);
     float *embedding = load(lyrics, "/embedding", TT_F32, sizeof *embedding, &c);
+    double sum[5] = {0}, n = 0;
     for (int64_t i = 0; i < c.dims[0]; i++) {
-        if (i % 4 == 2 || !has_lyrics(i)) continue;
-        n++;
+        double row[5], square = 0;
         for (int j = 0; j < 5; j++) {
-            double v = (double)embedding[i * 5 + j];
-            mean[j] += v;
-            square[j] += v * v;
+            row[j] = value[j] * value[j] * (double)embedding[i * 5 + j];
+            square += row[j] * row[j];
         }
+        for (int j = 0; has_lyrics(i) && j < 5; j++) {
+            double expected = (row[j] / sqrt(square) - mean[AUDIO + j]) / scale[AUDIO];
+            assert_near(x[2 * i * cols + AUDIO + j], expected, 1e-4);
+            if (i % 4 != 2) sum[j] += row[j] / sqrt(square);
+        }
+        n += has_lyrics(i) && i % 4 != 2;
     }
-    double first = sqrt(square[0] / n - mean[0] * mean[0] / n / n) * scale[AUDIO];
     for (int j = 0; j < 5; j++) {
-        double deviation = sqrt(square[j] / n - mean[j] * mean[j] / n / n);
-        assert_near(deviation * scale[AUDIO + j], first, 1e-4 * first);
+        assert_near(mean[AUDIO + j], sum[j] / n, 1e-6);
+        assert_true(scale[AUDIO + j] == scale[AUDIO]);
     }
-    free(scale);
     free(embedding);
+    free(value);
+    free(scale);
+    free(mean);
 }
 
 static void test_fusion(void **state)
@@ -308,7 +317,7 @@ static void test_fusion(void **state)
     }
     assert_near(variance(x, cols, AUDIO, cols), 4.0 * (AUDIO - 1),
                 1e-3); /* weight 2: four times that of audio */
-    check_weights(lyrics, output);
+    check_rows(lyrics, output, x, cols);
     free(mask);
     free(x);
     assert_ok(tt_fuse(&world, &(tt_fuse_params){.lyrics_weight = 1, .pca = 3, .whiten = true}, &p, &inputs,
@@ -329,8 +338,45 @@ static void test_fusion(void **state)
     free(x);
 }
 
+/* Vectors from elsewhere keep their proportions. */
+static void test_foreign_fusion(void **state)
+{
+    (void)state;
+    char manifest[1024], lyrics[1024], features[1024], output[1024], file[1024];
+    tt_column c;
+    snprintf(manifest, sizeof manifest, "%s", scratch("manifest5.h5"));
+    snprintf(lyrics, sizeof lyrics, "%s", scratch("lyrics5.h5"));
+    snprintf(features, sizeof features, "%s", scratch("features5.h5"));
+    snprintf(output, sizeof output, "%s", scratch("hybrid5.h5"));
+    snprintf(file, sizeof file, "%s", scratch("foreign5.h5"));
+    make_manifest(manifest);
+    make_features(features);
+    make_foreign(file, "song", 0);
+    tt_lyrics_params l = settings;
+    l.embedding_file = file;
+    run_lyrics(&l, manifest, lyrics);
+    tt_provenance p = {"fuse", "foreign", "", "", 1};
+    assert_ok(tt_fuse(&world, &(tt_fuse_params){.lyrics_weight = 1}, &p,
+                      &(tt_fuse_inputs){features, lyrics, manifest}, output));
+    float *x = load(output, "/x", TT_F32, sizeof *x, &c);
+    int64_t cols = c.dims[1];
+    assert_int_equal(cols, AUDIO + DIMS);
+    double *mean = load(output, "/mean", TT_F64, sizeof *mean, &c);
+    double *scale = load(output, "/scale", TT_F64, sizeof *scale, &c);
+    for (int64_t i = 0; i < CLIPS; i++) {
+        int64_t track = i / 2;
+        for (int j = 0; track % 2 == 0 && j < DIMS; j++)
+            assert_near(x[i * cols + AUDIO + j], ((double)(10 * track + j) - mean[AUDIO + j]) / scale[AUDIO],
+                        1e-5);
+    }
+    free(scale);
+    free(mean);
+    free(x);
+}
+
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(test_stage),       cmocka_unit_test(test_variance), cmocka_unit_test(test_foreign_ids),
-    cmocka_unit_test(test_foreign_npy), cmocka_unit_test(test_fusion),
+    cmocka_unit_test(test_stage),       cmocka_unit_test(test_variance),
+    cmocka_unit_test(test_foreign_ids), cmocka_unit_test(test_foreign_npy),
+    cmocka_unit_test(test_fusion),      cmocka_unit_test(test_foreign_fusion),
 };
 TT_TEST_MAIN(cases)

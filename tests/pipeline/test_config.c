@@ -101,15 +101,17 @@ static tt_config *loaded(const char *text, const char *const *sets, int n_sets)
 }
 
 /* The same words, which fingerprints are made of, whether a number was said or left to the kind of model. */
-static void check_auto(const char *kind, int n_epochs, int n_batch, int n_latent)
+static void check_auto(const char *kind, double beta, int n_epochs, int n_batch, int n_latent)
 {
-    char epochs[64], batch[64], latent[64];
-    const char *said[] = {kind, epochs, batch, latent};
+    char kl[64], epochs[64], batch[64], latent[64];
+    const char *said[] = {kind, kl, epochs, batch, latent};
+    snprintf(kl, sizeof kl, "train.beta=%g", beta);
     snprintf(epochs, sizeof epochs, "train.epochs=%d", n_epochs);
     snprintf(batch, sizeof batch, "train.batch_size=%d", n_batch);
     snprintf(latent, sizeof latent, "model.latent_dim=%d", n_latent);
     char *of_auto, *of_numbers, *given;
-    tt_config *a = loaded(NULL, said, 1), *b = loaded(NULL, said, 4);
+    tt_config *a = loaded(NULL, said, 1), *b = loaded(NULL, said, 5);
+    assert_true(a->train.beta == beta);
     assert_int_equal(a->train.epochs, n_epochs);
     assert_int_equal(a->train.batch_size, n_batch);
     assert_int_equal(a->model.latent_dim, n_latent);
@@ -117,6 +119,7 @@ static void check_auto(const char *kind, int n_epochs, int n_batch, int n_latent
     assert_ok(tt_config_text(b, NULL, &of_numbers));
     assert_string_equal(of_auto, of_numbers);
     assert_null(strstr(of_auto, "epochs: auto"));
+    assert_null(strstr(of_auto, "beta: auto"));
     assert_ok(tt_config_given(a, &given));
     assert_non_null(strstr(given, "epochs: auto\n  batch_size: auto\n"));
     tt_config_free(b);
@@ -134,14 +137,17 @@ static void test_auto(void **state)
 {
     (void)state;
     const char *sets[] = {"model.kind=conv", "train.epochs=7"};
-    check_auto("model.kind=fc", 50, 256, 16);
-    check_auto("model.kind=two_branch", 50, 256, 16);
-    check_auto("model.kind=conv", 30, 64, 32);
+    check_auto("model.kind=fc", 0.2, 50, 256, 16);
+    check_auto("model.kind=two_branch", 0.2, 50, 256, 16);
+    check_auto("model.prior=mixture", 1, 50, 256, 16);
+    check_auto("model.reconstruction=learned", 1, 50, 256, 16);
+    check_auto("model.kind=conv", 1, 30, 64, 32);
     tt_config *c = loaded("train: {batch_size: 256}\n", sets, 2);
     assert_int_equal(c->train.epochs, 7);
     assert_int_equal(c->train.batch_size, 256);
     tt_config_free(c);
     rejects(NULL, "train.epochs=0", TT_ERR_CONFIG, "--set train.epochs: 0 is out of range");
+    rejects(NULL, "train.beta=-1", TT_ERR_CONFIG, "--set train.beta: -1 is out of range");
     rejects(NULL, "train.batch_size=all", TT_ERR_CONFIG, "'all' is not a number or auto");
     rejects(NULL, "audio.clips_per_track=auto", TT_ERR_CONFIG, "'auto' is not a number or all");
 }
