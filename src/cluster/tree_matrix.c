@@ -335,7 +335,7 @@ static tt_status allocate(matrix *m)
     TT_TRY(tt_alloc(x->rows, sizeof *m->log, "merges", &m->log));
     TT_TRY(tt_alloc(x->comm->size, sizeof *m->rows, "places of clusters", &m->rows));
     TT_TRY(tt_alloc(x->rows, sizeof *m->move, "merges", &m->move));
-    TT_TRY(tt_alloc(x->rows, sizeof *m->sent, "rows on their way", &m->sent));
+    TT_TRY(tt_alloc(x->rows, sizeof(MPI_Request), "rows on their way", &m->sent));
     return tt_alloc((FLIGHT + 1) * x->rows, sizeof *m->flight, "rows on their way", &m->flight);
 }
 
