@@ -55,7 +55,7 @@ typedef struct matrix {
     int64_t n_log;
     move *move;        /* [points] of the pairs that are being merged */
     MPI_Request *sent; /* [points] of rows of this rank */
-    float *flight;     /* [FLIGHT + 1, width at the start] rows of other ranks, and one to spare */
+    float *flight;     /* [FLIGHT, width at the start] rows of other ranks */
 } matrix;
 
 /* What becomes of the distances x, y to a and b. */
@@ -71,13 +71,23 @@ TT_KERNEL static void apply_merges(float *row, const column_merge *log, int64_t 
     }
 }
 
-TT_KERNEL static void join_rows(float *restrict row, const float *restrict other, int64_t n, float share,
-                                int average)
+/* The row of a merged cluster in place of a's, or of b's. */
+TT_KERNEL static void join_into_a(float *restrict a, const float *restrict b, int64_t n, float share,
+                                  int average)
 {
     if (average)
-        for (int64_t j = 0; j < n; j++) row[j] = JOIN(1, row[j], other[j], share);
+        for (int64_t j = 0; j < n; j++) a[j] = JOIN(1, a[j], b[j], share);
     else
-        for (int64_t j = 0; j < n; j++) row[j] = JOIN(0, row[j], other[j], share);
+        for (int64_t j = 0; j < n; j++) a[j] = JOIN(0, a[j], b[j], share);
+}
+
+TT_KERNEL static void join_into_b(const float *restrict a, float *restrict b, int64_t n, float share,
+                                  int average)
+{
+    if (average)
+        for (int64_t j = 0; j < n; j++) b[j] = JOIN(1, a[j], b[j], share);
+    else
+        for (int64_t j = 0; j < n; j++) b[j] = JOIN(0, a[j], b[j], share);
 }
 
 /* Distances are not negative: their bits order as they do. */
@@ -135,19 +145,14 @@ static move plan_move(const matrix *m, const merge *pair)
     return (move){pair->a, pair->b, m->owner[kept], m->owner[left], kept, left};
 }
 
-/* The merged row, from a's and b's, in the slot that was kept. `other` is the row that came. */
+/* The merged row, from a's and b's, in the slot that was kept. `other` is the row of the other. */
 static void join_pair(matrix *m, const move *v, const column_merge *entry, const float *other, int64_t made)
 {
     float *row = row_of(m, m->slot[v->kept]);
-    float share = v->kept == v->a ? entry->share : -1;
-    if (share < 0) { /* this row is b's: swap, so that the arithmetic is that of the columns */
-        float *spare = m->flight + (int64_t)FLIGHT * m->width;
-        memcpy(spare, row, (size_t)m->width * sizeof *row);
-        memcpy(row, other, (size_t)m->width * sizeof *row);
-        other = spare;
-        share = entry->share;
-    }
-    join_rows(row, other, m->width, share, m->average);
+    if (v->kept == v->a)
+        join_into_a(row, other, m->width, entry->share, m->average);
+    else
+        join_into_b(other, row, m->width, entry->share, m->average);
     row[entry->a] = row[entry->b] = dead;
     m->stamp[m->slot[v->kept]] = made;
 }
@@ -335,8 +340,8 @@ static tt_status allocate(matrix *m)
     TT_TRY(tt_alloc(x->rows, sizeof *m->log, "merges", &m->log));
     TT_TRY(tt_alloc(x->comm->size, sizeof *m->rows, "places of clusters", &m->rows));
     TT_TRY(tt_alloc(x->rows, sizeof *m->move, "merges", &m->move));
-    TT_TRY(tt_alloc(x->rows, sizeof *m->sent, "rows on their way", &m->sent));
-    return tt_alloc((FLIGHT + 1) * x->rows, sizeof *m->flight, "rows on their way", &m->flight);
+    TT_TRY(tt_alloc(x->rows, sizeof(MPI_Request), "rows on their way", &m->sent));
+    return tt_alloc(FLIGHT * x->rows, sizeof *m->flight, "rows on their way", &m->flight);
 }
 
 static void clear(matrix *m)
