@@ -15,11 +15,6 @@ typedef int32_t half_marks __attribute__((vector_size(2 * TILE)));
 #define PICK(TYPE, MASK, mask, a, b) ((TYPE)(((mask) & (MASK)(a)) | (~(mask) & (MASK)(b))))
 #define JOIN(a, b)                   a##b
 #define CAT(a, b)                    JOIN(a, b)
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 #define LANES                 8
 #define FLOATS                half_lanes

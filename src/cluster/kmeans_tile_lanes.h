@@ -43,10 +43,10 @@ KERNEL static void NEAREST(const float *packed, int64_t cols, int64_t panels, co
         for (int64_t j = 0; j < cols; j++, centre += TILE) {
             FLOATS rows[PARTS];
             memcpy(rows, packed + j * TILE, sizeof rows);
-            UNROLL for (int c = 0; c < CENTRES; c++) UNROLL for (int part = 0; part < PARTS; part++)
+            TT_UNROLL for (int c = 0; c < CENTRES; c++) TT_UNROLL for (int part = 0; part < PARTS; part++)
                 sum[c][part] += rows[part] * centre[c];
         }
-        UNROLL for (int c = 0; c < CENTRES; c++) UNROLL for (int part = 0; part < PARTS; part++)
+        TT_UNROLL for (int c = 0; c < CENTRES; c++) TT_UNROLL for (int part = 0; part < PARTS; part++)
         {
             FLOATS value = sum[c][part] + low[first + c];
             MARKS wins = value < best[part];
@@ -77,14 +77,14 @@ KERNEL static void LIST(const float *packed, int64_t cols, int64_t panels, const
         for (int64_t j = 0; j < cols; j++, centre += TILE) {
             FLOATS rows[PARTS];
             memcpy(rows, packed + j * TILE, sizeof rows);
-            UNROLL for (int c = 0; c < CENTRES; c++) UNROLL for (int part = 0; part < PARTS; part++)
+            TT_UNROLL for (int c = 0; c < CENTRES; c++) TT_UNROLL for (int part = 0; part < PARTS; part++)
                 sum[c][part] += rows[part] * centre[c];
         }
-        UNROLL for (int c = 0; c < CENTRES; c++) UNROLL for (int part = 0; part < PARTS; part++)
+        TT_UNROLL for (int c = 0; c < CENTRES; c++) TT_UNROLL for (int part = 0; part < PARTS; part++)
         {
             FLOATS value = sum[c][part] + low[first + c];
             FLOATS key = (FLOATS)(((MARKS)value & ~bits) | (int32_t)(first + c));
-            UNROLL for (int l = 0; l <= KMEANS_LIST; l++)
+            TT_UNROLL for (int l = 0; l <= KMEANS_LIST; l++)
             {
                 MARKS wins = key < level[l][part];
                 FLOATS more = PICK(FLOATS, MARKS, wins, level[l][part], key);
@@ -118,7 +118,7 @@ KERNEL static void MEASURE(const float *const *row, int64_t cols, int64_t wide, 
             const int32_t *which = list + l * TILE + from;
             FLOATS sum[LANES], bound = {0};
             MARKS number;
-            UNROLL for (int r = 0; r < LANES; r++)
+            TT_UNROLL for (int r = 0; r < LANES; r++)
             {
                 const float *centre = centres + which[r] * wide;
                 FLOATS total = {0}, u, v;
@@ -134,7 +134,7 @@ KERNEL static void MEASURE(const float *const *row, int64_t cols, int64_t wide, 
                 }
                 sum[r] = total;
             }
-            UNROLL for (int half = LANES / 2; half > 0; half /= 2) UNROLL for (int r = 0; r < half; r++)
+            TT_UNROLL for (int half = LANES / 2; half > 0; half /= 2) TT_UNROLL for (int r = 0; r < half; r++)
                 sum[r] = INTERLEAVE_LOW(sum[r], sum[r + half]) + INTERLEAVE_HIGH(sum[r], sum[r + half]);
             for (int r = 0; r < LANES; r++) bound[r] = low[which[r]];
             memcpy(&number, which, sizeof number);
