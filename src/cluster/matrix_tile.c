@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { BLOCK = TT_BLOCK_ROWS };
 
@@ -25,11 +26,10 @@ typedef struct filler {
     float *cell;
 } filler;
 
-TT_KERNEL static int count_below(int64_t n, const float *square, float share, float norm, const float *norms)
+TT_KERNEL static void mark_below(const float *restrict square, float share, float norm,
+                                 const float *restrict norms, unsigned char *restrict mark)
 {
-    int below = 0;
-    for (int64_t j = 0; j < n; j++) below += square[j] < share * (norm + norms[j]);
-    return below;
+    for (int64_t j = 0; j < BLOCK; j++) mark[j] = square[j] < share * (norm + norms[j]);
 }
 
 TT_KERNEL static void square_roots(int64_t n, float *x)
@@ -56,17 +56,24 @@ static double exact_square(const side *a, int64_t i, const side *b, int64_t j, i
     return sum;
 }
 
+/* Measure again what is small in row i of a tile. */
+static void measure_again(const filler *f, const side *a, int64_t i, const side *b)
+{
+    unsigned char mark[BLOCK];
+    float *square = f->tile + i * BLOCK;
+    mark_below(square, f->share, a->norm[i], b->norm, mark);
+    for (int64_t from = 0; from < BLOCK; from += 8) {
+        uint64_t any;
+        memcpy(&any, mark + from, sizeof any);
+        for (int64_t j = from; any && j < from + 8; j++)
+            if (mark[j]) square[j] = (float)exact_square(a, i, b, j, f->x->cols);
+    }
+}
+
 /* Distances from the squares of the tile of two blocks, of which the first comes first in the matrix. */
 static void finish_tile(filler *f, const side *a, const side *b)
 {
-    int64_t cols = f->x->cols;
-    for (int64_t i = 0; i < BLOCK; i++) {
-        float *square = f->tile + i * BLOCK;
-        if (count_below(BLOCK, square, f->share, a->norm[i], b->norm) == 0) continue;
-        for (int64_t j = 0; j < BLOCK; j++)
-            if (square[j] < f->share * (a->norm[i] + b->norm[j]))
-                square[j] = (float)exact_square(a, i, b, j, cols);
-    }
+    for (int64_t i = 0; i < BLOCK; i++) measure_again(f, a, i, b);
     if (f->metric == TT_EUCLIDEAN) square_roots((int64_t)BLOCK * BLOCK, f->tile);
     for (int64_t i = 0; f->metric == TT_COSINE && i < (int64_t)BLOCK * BLOCK; i++) f->tile[i] *= 0.5f;
 }

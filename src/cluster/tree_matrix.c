@@ -18,7 +18,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { FLIGHT = 64 }; /* rows on their way at once */
+enum {
+    FLIGHT = 64, /* rows on their way at once */
+    STEP = 64    /* elements looked at together */
+};
 
 static const float dead = FLT_MAX;      /* in the columns of clusters that are gone, and of the row's own */
 static const double memory_share = 0.9; /* of what a machine has available */
@@ -102,6 +105,18 @@ TT_KERNEL static int32_t least_bits(const float *row, int64_t n)
     return least;
 }
 
+/* Where in `row` `bits` first stand, which are there. Up to STEP - 1 elements behind them are read. */
+TT_KERNEL static int64_t find_bits(const float *row, int32_t bits)
+{
+    for (int64_t from = 0;; from += STEP) {
+        int32_t found = 0, at[STEP];
+        memcpy(at, row + from, sizeof at);
+        for (int j = 0; j < STEP; j++) found |= at[j] == bits;
+        for (int j = 0; found && j < STEP; j++)
+            if (at[j] == bits) return from + j;
+    }
+}
+
 static float *row_of(const matrix *m, int64_t slot)
 {
     return m->cell + slot * m->width;
@@ -121,9 +136,7 @@ static hit least_of(const matrix *m, const float *row)
     int32_t bits = least_bits(row, m->width);
     float least;
     memcpy(&least, &bits, sizeof least);
-    for (int64_t j = 0; j < m->width; j++)
-        if (row[j] == least) return (hit){(double)least, m->id[j]}; /* the first: the smallest */
-    return (hit){INFINITY, -1};
+    return (hit){(double)least, m->id[find_bits(row, bits)]}; /* the first: the smallest */
 }
 
 static tt_status matrix_search(void *self, int64_t n, const int32_t *ids, hit *out)
@@ -316,7 +329,7 @@ static tt_status map_cells(matrix *m)
     if (__builtin_mul_overflow(m->slots, m->width, &cells) || cells > INT64_MAX / 8)
         return tt_fail(TT_ERR_MEMORY, "a matrix of %lld x %lld does not fit in memory", (long long)m->slots,
                        (long long)m->width);
-    m->mapped = ((size_t)cells + 16) * sizeof(float);
+    m->mapped = ((size_t)cells + STEP) * sizeof(float);
     void *p = mmap(NULL, m->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) {
         m->mapped = 0;
