@@ -35,6 +35,9 @@ typedef struct tt_stream {
 /** Four independent words. */
 void tt_random_words(tt_stream s, uint64_t row, uint64_t index, uint64_t words[4]);
 
+/** A word as a number in [0, 1), 53 bits. */
+double tt_random_unit(uint64_t word);
+
 /** Uniform in [0, 1), 53 bits. */
 double tt_random_uniform(tt_stream s, uint64_t row, uint64_t index);
 

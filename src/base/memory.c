@@ -14,9 +14,10 @@ enum { HUGE_FROM = 4 << 20 };
 
 static void ask_for_huge_pages(void *block, size_t bytes)
 {
+    if (bytes < HUGE_FROM) return;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)block + page - 1) / page * page;
     uintptr_t end = ((uintptr_t)block + bytes) / page * page;
-    if (bytes >= HUGE_FROM) madvise((void *)first, end - first, MADV_HUGEPAGE); /* only advice */
+    madvise((void *)first, end - first, MADV_HUGEPAGE); /* only advice */
 }
 
 tt_status tt_alloc(int64_t count, size_t bytes, const char *what, void *out)

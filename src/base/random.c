@@ -13,7 +13,7 @@ void tt_random_words(tt_stream s, uint64_t row, uint64_t index, uint64_t words[4
     for (int i = 0; i < 4; i++) words[i] = out.v[i];
 }
 
-static double unit(uint64_t word)
+double tt_random_unit(uint64_t word)
 {
     return (double)(word >> 11) * 0x1p-53;
 }
@@ -21,8 +21,8 @@ static double unit(uint64_t word)
 /* Two normals from two words; 1 - u keeps the logarithm away from 0. */
 static void box_muller(uint64_t a, uint64_t b, double *x, double *y)
 {
-    double r = sqrt(-2.0 * log(1.0 - unit(a)));
-    double angle = two_pi * unit(b);
+    double r = sqrt(-2.0 * log(1.0 - tt_random_unit(a)));
+    double angle = two_pi * tt_random_unit(b);
     *x = r * cos(angle);
     *y = r * sin(angle);
 }
@@ -31,7 +31,7 @@ double tt_random_uniform(tt_stream s, uint64_t row, uint64_t index)
 {
     uint64_t w[4];
     tt_random_words(s, row, index, w);
-    return unit(w[0]);
+    return tt_random_unit(w[0]);
 }
 
 uint64_t tt_random_below(tt_stream s, uint64_t row, uint64_t index, uint64_t n)

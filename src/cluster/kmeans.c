@@ -1,5 +1,6 @@
 #include "kmeans.h"
 
+#include "tutti/integer.h"
 #include "tutti/log.h"
 #include "tutti/memory.h"
 #include "tutti/signal.h"
@@ -71,7 +72,7 @@ static void choose_grid(kmeans *m)
 tt_status kmeans_init(kmeans *m, const tt_points *points, int k)
 {
     *m = (kmeans){.points = points, .k = k, .cols = points->x->cols, .saved_at = tt_now()};
-    m->panels = ((int64_t)k + TILE - 1) / TILE;
+    m->panels = tt_ceil_div(k, TILE);
     m->room = 2 * m->panels;
     tt_status s = allocate_centres(m);
     if (s == TT_OK) s = allocate_rows(m);

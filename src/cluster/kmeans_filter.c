@@ -1,5 +1,6 @@
 #include "kmeans_filter.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 #include "tutti/simd.h"
 
@@ -269,7 +270,7 @@ void kmeans_filter_centres(kmeans_filter *f, const double *centre, int64_t n)
     for (int64_t c = 0; c < n; c++)
         for (int64_t j = 0; j < f->cols; j++) most = fmax(most, fabs(centre[c * f->cols + j] - f->mean[j]));
     f->n = n;
-    f->bits = kmeans_tile_bits((n + TILE - 1) / TILE);
+    f->bits = kmeans_tile_bits(tt_ceil_div(n, TILE));
     f->unit = (float)(most / LARGEST);
     f->reach = f->error = 0;
     for (int64_t c = 0; c < f->room; c++) f->low[c] = KMEANS_FAR;

@@ -1,5 +1,6 @@
 #include "kmeans.h"
 
+#include "tutti/integer.h"
 #include "tutti/memory.h"
 #include "tutti/random.h"
 #include "tutti/sum.h"
@@ -93,11 +94,11 @@ static void take_nearer(const kmeans *near, candidates *c, int64_t first)
 static void measure_local(const kmeans *m, candidates *c, int64_t first)
 {
     for (int64_t t = first; t < c->n; t += m->room * TILE) {
-        int64_t n = c->n - t < m->room * TILE ? c->n - t : m->room * TILE;
+        int64_t n = tt_smaller(c->n - t, m->room * TILE);
         for (int64_t e = 0; e < n * m->cols; e++) c->target[e] = (double)c->rows[t * m->cols + e];
         kmeans near = *m;
         near.k = (int)n;
-        near.panels = (n + TILE - 1) / TILE;
+        near.panels = tt_ceil_div(n, TILE);
         near.centre = c->target;
         near.local = NULL;
         near.beyond = c->distance;
@@ -143,9 +144,9 @@ static tt_status append_nth(const kmeans *m, int64_t nth, candidates *c)
 /* Four rows share the words of one call; a rank begins with a whole block of rows. */
 static double uniform_of_row(tt_stream stream, int64_t row, int round, uint64_t words[4])
 {
-    enum { ROWS = 4, FRACTION = 53 };
+    enum { ROWS = 4 };
     if (row % ROWS == 0) tt_random_words(stream, (uint64_t)(row / ROWS), (uint64_t)round, words);
-    return (double)(words[row % ROWS] >> (64 - FRACTION)) * 0x1p-53;
+    return tt_random_unit(words[row % ROWS]);
 }
 
 /* One round of k-means||: every row is drawn with chance k distance / potential, by its own random number. */

@@ -410,7 +410,7 @@ static tt_status search_in_turn(nearest_set *s, const tt_comm *comm, const neare
 tt_status nearest_search(nearest_set *s, const tt_comm *comm, const nearest_query *q, int k, hit *out)
 {
     int n;
-    bool in_turn = comm->size > 1 && q->n / comm->size >= TURN;
+    bool in_turn = q->n / comm->size >= TURN;
     TT_TRY(tt_int(q->n, "searches at once", &n));
     if (in_turn) TT_TRY(make_limits(s, comm, n));
     TT_TRY(tt_agree(comm, in_turn ? search_in_turn(s, comm, q, k, out) : search_some(s, q, 0, n, k, out)));

@@ -74,23 +74,11 @@ TT_KERNEL static void apply_merges(float *row, const column_merge *log, int64_t 
     }
 }
 
-/* The row of a merged cluster in place of a's, or of b's. */
-TT_KERNEL static void join_into_a(float *restrict a, const float *restrict b, int64_t n, float share,
-                                  int average)
+/* The row of a merged cluster from a's and b's, in place of either. */
+TT_KERNEL static void join_rows(const float *a, const float *b, float *out, int64_t n, float share,
+                                int average)
 {
-    if (average)
-        for (int64_t j = 0; j < n; j++) a[j] = JOIN(1, a[j], b[j], share);
-    else
-        for (int64_t j = 0; j < n; j++) a[j] = JOIN(0, a[j], b[j], share);
-}
-
-TT_KERNEL static void join_into_b(const float *restrict a, float *restrict b, int64_t n, float share,
-                                  int average)
-{
-    if (average)
-        for (int64_t j = 0; j < n; j++) b[j] = JOIN(1, a[j], b[j], share);
-    else
-        for (int64_t j = 0; j < n; j++) b[j] = JOIN(0, a[j], b[j], share);
+    _Pragma("omp simd") for (int64_t j = 0; j < n; j++) out[j] = JOIN(average, a[j], b[j], share);
 }
 
 /* Distances are not negative: their bits order as they do. */
@@ -162,10 +150,8 @@ static move plan_move(const matrix *m, const merge *pair)
 static void join_pair(matrix *m, const move *v, const column_merge *entry, const float *other, int64_t made)
 {
     float *row = row_of(m, m->slot[v->kept]);
-    if (v->kept == v->a)
-        join_into_a(row, other, m->width, entry->share, m->average);
-    else
-        join_into_b(other, row, m->width, entry->share, m->average);
+    bool is_a = v->kept == v->a;
+    join_rows(is_a ? row : other, is_a ? other : row, row, m->width, entry->share, m->average);
     row[entry->a] = row[entry->b] = dead;
     m->stamp[m->slot[v->kept]] = made;
 }

@@ -290,18 +290,25 @@ static void check_rows(const char *lyrics, const char *output, const float *x, i
     free(mean);
 }
 
+/* What fusion goes by, made with these settings; paths [1024]. */
+static void make_inputs(const tt_lyrics_params *params, char *manifest, char *lyrics, char *features,
+                        char *output)
+{
+    snprintf(manifest, 1024, "%s", scratch("manifest4.h5"));
+    snprintf(lyrics, 1024, "%s", scratch("lyrics4.h5"));
+    snprintf(features, 1024, "%s", scratch("features4.h5"));
+    snprintf(output, 1024, "%s", scratch("hybrid4.h5"));
+    make_manifest(manifest);
+    make_features(features);
+    run_lyrics(params, manifest, lyrics);
+}
+
 static void test_fusion(void **state)
 {
     (void)state;
     char manifest[1024], lyrics[1024], features[1024], output[1024];
     tt_column c;
-    snprintf(manifest, sizeof manifest, "%s", scratch("manifest4.h5"));
-    snprintf(lyrics, sizeof lyrics, "%s", scratch("lyrics4.h5"));
-    snprintf(features, sizeof features, "%s", scratch("features4.h5"));
-    snprintf(output, sizeof output, "%s", scratch("hybrid4.h5"));
-    make_manifest(manifest);
-    make_features(features);
-    run_lyrics(&settings, manifest, lyrics);
+    make_inputs(&settings, manifest, lyrics, features, output);
     tt_provenance p = {"fuse", "weight 2", "", "", 1};
     const tt_fuse_inputs inputs = {features, lyrics, manifest};
     assert_ok(tt_fuse(&world, &(tt_fuse_params){.lyrics_weight = 2}, &p, &inputs, output));
@@ -344,17 +351,11 @@ static void test_foreign_fusion(void **state)
     (void)state;
     char manifest[1024], lyrics[1024], features[1024], output[1024], file[1024];
     tt_column c;
-    snprintf(manifest, sizeof manifest, "%s", scratch("manifest5.h5"));
-    snprintf(lyrics, sizeof lyrics, "%s", scratch("lyrics5.h5"));
-    snprintf(features, sizeof features, "%s", scratch("features5.h5"));
-    snprintf(output, sizeof output, "%s", scratch("hybrid5.h5"));
-    snprintf(file, sizeof file, "%s", scratch("foreign5.h5"));
-    make_manifest(manifest);
-    make_features(features);
+    snprintf(file, sizeof file, "%s", scratch("foreign4.h5"));
     make_foreign(file, "song", 0);
     tt_lyrics_params l = settings;
     l.embedding_file = file;
-    run_lyrics(&l, manifest, lyrics);
+    make_inputs(&l, manifest, lyrics, features, output);
     tt_provenance p = {"fuse", "foreign", "", "", 1};
     assert_ok(tt_fuse(&world, &(tt_fuse_params){.lyrics_weight = 1}, &p,
                       &(tt_fuse_inputs){features, lyrics, manifest}, output));
